@@ -1,0 +1,28 @@
+"""`gongji migrate`: bring the database's schema to what this program knows."""
+
+import argparse
+
+from gongji_svc.config import Config
+from gongji_svc.storage import migrate, tables
+from gongji_svc.storage.database import Database
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `gongji migrate` takes."""
+    parser.add_argument(
+        "--new",
+        metavar="MESSAGE",
+        help="for developers: write the next migration by comparing tables.py with the database",
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Migrate, and with --new write the next migration file."""
+    with Database.open(config) as database:
+        database.migrate()
+        if args.new:
+            path = migrate.new_revision(database.owner_url, args.new, tables.metadata)
+            print(f"wrote {path}: read it, add the run-time role's rights, then run ruff format")
+        else:
+            print(f"the schema is at revision {migrate.code_revision() or 'none'}")
+    return 0

@@ -1,0 +1,29 @@
+"""Who calls: the role, what it acts for, and the person behind it.
+
+Rule: nobody acts outside their subject.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a caller may do; the contract says it for each call."""
+
+    POS = "pos"
+    CITIZEN = "citizen"
+    COUNTER = "counter"
+    REVIEWER = "reviewer"
+    AGENCY = "agency"
+    PLATFORM = "platform"
+    TAX = "tax"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated caller; `subject` is an institution code, a person id or a region."""
+
+    role: Role
+    subject: str
+    actor: str = ""

@@ -1,0 +1,107 @@
+"""A binding (共济绑定) and its life.
+
+Rule: the table below is the whole state machine; what is not in it is refused. A future start and
+a later end are dates, not states.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from gongji_svc.domain.calendar import day_of
+from gongji_svc.domain.errors import BindingNotActive, BindingNotPending, UnbindingLocked
+from gongji_svc.domain.policy import Policy
+from gongji_svc.domain.policy_values import NO_CAPS, Caps
+from gongji_svc.domain.terms import Relation, UnbindingEffect, Use
+
+
+class BindingState(StrEnum):
+    """Where a binding stands."""
+
+    PENDING_REVIEW = "PENDING_REVIEW"
+    ACTIVE = "ACTIVE"
+    REJECTED = "REJECTED"
+    SUSPENDED = "SUSPENDED"
+    ENDED = "ENDED"
+    EXPIRED = "EXPIRED"
+
+
+class BindingEvent(StrEnum):
+    """What happens to a binding."""
+
+    APPROVE = "APPROVE"
+    REJECT = "REJECT"
+    SUSPEND = "SUSPEND"  # a side lost its eligibility
+    RESUME = "RESUME"
+    END = "END"  # by either side, by revocation, or by law
+    EXPIRE = "EXPIRE"  # its last day has passed
+
+
+STATES: dict[tuple[BindingState, BindingEvent], BindingState] = {
+    (BindingState.PENDING_REVIEW, BindingEvent.APPROVE): BindingState.ACTIVE,
+    (BindingState.PENDING_REVIEW, BindingEvent.REJECT): BindingState.REJECTED,
+    (BindingState.PENDING_REVIEW, BindingEvent.END): BindingState.ENDED,
+    (BindingState.ACTIVE, BindingEvent.SUSPEND): BindingState.SUSPENDED,
+    (BindingState.SUSPENDED, BindingEvent.RESUME): BindingState.ACTIVE,
+    (BindingState.ACTIVE, BindingEvent.END): BindingState.ENDED,
+    (BindingState.SUSPENDED, BindingEvent.END): BindingState.ENDED,
+    (BindingState.ACTIVE, BindingEvent.EXPIRE): BindingState.EXPIRED,
+    (BindingState.SUSPENDED, BindingEvent.EXPIRE): BindingState.EXPIRED,
+}
+
+LIVING = frozenset({BindingState.PENDING_REVIEW, BindingState.ACTIVE, BindingState.SUSPENDED})
+"""The states that count towards limits and overlaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """An authorisation of a donor for a beneficiary; `effective_to` is its last day."""
+
+    binding_id: UUID
+    donor_id: UUID
+    beneficiary_id: UUID
+    relation: Relation
+    state: BindingState
+    bound_at: datetime
+    effective_from: date
+    effective_to: date | None = None
+    rank: int = 0
+    uses: frozenset[Use] = frozenset(Use)
+    limits: Caps = NO_CAPS
+    ended_on: date | None = None
+    approved: bool = True  # False: in review, rejected, or withdrawn in review
+
+    def runs_on(self, day: date) -> bool:
+        """Whether the day lies between its dates."""
+        return self.effective_from <= day and (
+            self.effective_to is None or day <= self.effective_to
+        )
+
+
+def next_state(state: BindingState, event: BindingEvent) -> BindingState:
+    """The state after an event; BindingNotPending or BindingNotActive when it is not allowed."""
+    after = STATES.get((state, event))
+    if after is not None:
+        return after
+    if event in (BindingEvent.APPROVE, BindingEvent.REJECT):
+        raise BindingNotPending(state=state)
+    raise BindingNotActive(state=state)
+
+
+def first_unbinding_day(binding: Binding, policy: Policy) -> date:
+    """The first day on which either side may end the binding (a lock after binding)."""
+    return policy.unbinding_lock.after(day_of(binding.bound_at))
+
+
+def last_day_if_ended(binding: Binding, policy: Policy, today: date) -> date:
+    """The last day of use when a side ends the binding today; UnbindingLocked while locked.
+
+    Yesterday means: at once. Revocation and ends by law are not locked and do not ask here.
+    """
+    earliest = first_unbinding_day(binding, policy)
+    if today < earliest:
+        raise UnbindingLocked(earliest_date=earliest.isoformat())
+    if policy.unbinding_effect is UnbindingEffect.NEXT_DAY:
+        return today
+    return today - timedelta(days=1)

@@ -1,0 +1,164 @@
+"""Refusals of AccountService: accounts, adjustments, holds and suspense."""
+
+from gongji_svc.domain.errors.refusal import Refusal
+
+
+class AccountNotFound(Refusal):
+    """No such account.
+
+    未找到该个人账户。请核对后重新查询。
+    """
+
+
+class AccountExists(Refusal):
+    """The person has an open account of this kind already.
+
+    该参保人已有同类个人账户，不能重复开立。
+    """
+
+
+class AccountKindNotAllowed(Refusal):
+    """The region does not keep accounts of this kind.
+
+    当地不设此类个人账户。请核对账户类别。
+    """
+
+
+class AccountFrozen(Refusal):
+    """The account is frozen.
+
+    该个人账户已冻结。请到医保经办机构办理解冻。
+    """
+
+
+class AccountNotFrozen(Refusal):
+    """The account is not frozen.
+
+    该个人账户未冻结，无需解冻。
+    """
+
+
+class AccountClosed(Refusal):
+    """The account is closed.
+
+    该个人账户已注销。请使用参保人的其他账户。
+    """
+
+
+class AccountNotEmpty(Refusal):
+    """The account has a balance; name transfer_to_account_id.
+
+    该个人账户还有余额。请先指定转入账户。
+    """
+
+
+class AccountHasHolds(Refusal):
+    """The account has open holds.
+
+    该个人账户还有未处理的预留金额。请先处理预留。
+    """
+
+
+class TransferAccountUnsuitable(Refusal):
+    """The account to transfer to is closed or the same.
+
+    转入账户不可用。请另选转入账户。
+    """
+
+
+class InsufficientFunds(Refusal):
+    """The spendable or shareable amount does not suffice.
+
+    账户可用余额不足。请减少金额，或待账户划入后再办理。
+    """
+
+
+class BalanceTooLarge(Refusal):
+    """The balance would exceed the greatest amount an account can hold.
+
+    入账后余额超出账户允许的最大值。请核对金额。
+    """
+
+
+class AdjustmentNotFound(Refusal):
+    """No such proposed adjustment.
+
+    未找到该调整申请。请重新查询。
+    """
+
+
+class AdjustmentDecided(Refusal):
+    """The adjustment has been decided already.
+
+    该调整申请已审批，不能重复审批。
+    """
+
+
+class MutualAidNotUsable(Refusal):
+    """This donor may not pay for this beneficiary now: {reasons}.
+
+    当前不能使用该授权人的共济资金：{reasons_zh}。请按提示处理后再试。
+    """
+
+
+class LimitExceeded(Refusal):
+    """A limit of the donor or a cap of the policy would be exceeded ({limit}).
+
+    超出授权人设置的限额或政策规定的上限（{limit}）。请减少金额，或由授权人调整限额。
+    """
+
+
+class HoldNotFound(Refusal):
+    """No such hold.
+
+    未找到该笔预留。请核对后重新查询。
+    """
+
+
+class HoldExpired(Refusal):
+    """The hold's time has passed.
+
+    该笔预留已超时失效，金额已退回可用余额。请重新预留。
+    """
+
+
+class HoldCaptured(Refusal):
+    """The hold was captured already.
+
+    该笔预留已扣款，不能重复处理。
+    """
+
+
+class HoldReleased(Refusal):
+    """The hold was released already.
+
+    该笔预留已解除。如需使用，请重新预留。
+    """
+
+
+class HoldAmountExceeded(Refusal):
+    """More than the held amount cannot be captured.
+
+    扣款金额超过预留金额。请减少扣款金额。
+    """
+
+
+class HoldNotApplicable(Refusal):
+    """The hold is not one for this patient, this institution or this way of paying.
+
+    该笔预留不适用于本次结算。请核对患者和机构，或不使用预留。
+    """
+
+
+class SuspenseNotFound(Refusal):
+    """No such suspense item.
+
+    未找到该笔挂账。请重新查询。
+    """
+
+
+class SuspenseResolved(Refusal):
+    """The suspense item has been resolved already.
+
+    该笔挂账已处理，不能重复处理。
+    """

@@ -1,0 +1,104 @@
+"""Chinese words for the values of `terms.py` that people read in messages.
+
+Rule: words only; sentences stand in the refusals and in `explanation.py`.
+"""
+
+from collections.abc import Iterable
+
+from gongji_svc.domain.terms import (
+    AccountKind,
+    Area,
+    BeneficiaryField,
+    CatalogClass,
+    DocumentKind,
+    DocumentOf,
+    InstitutionLevel,
+    Insurance,
+    Order,
+    PersonType,
+    Relation,
+)
+
+RELATION_ZH = {
+    Relation.SPOUSE: "配偶",
+    Relation.CHILD: "子女",
+    Relation.GRANDCHILD: "孙子女、外孙子女",
+    Relation.PARENT: "父母",
+    Relation.GRANDPARENT: "祖父母、外祖父母",
+    Relation.SIBLING: "兄弟姐妹",
+}
+INSURANCE_ZH = {
+    Insurance.EMPLOYEE: "职工医保",
+    Insurance.RESIDENT: "城乡居民医保",
+    Insurance.LONG_TERM_CARE: "长期护理保险",
+}
+PERSON_TYPE_ZH = {
+    PersonType.ACTIVE: "在职",
+    PersonType.RETIRED: "退休",
+    PersonType.RESIDENT: "居民",
+}
+LEVEL_ZH = {
+    InstitutionLevel.PRIMARY: "一级",
+    InstitutionLevel.SECONDARY: "二级",
+    InstitutionLevel.TERTIARY: "三级",
+    InstitutionLevel.NONE: "未定级",
+}
+CLASS_ZH = {CatalogClass.A: "甲类", CatalogClass.B: "乙类", CatalogClass.C: "丙类"}
+ACCOUNT_KIND_ZH = {
+    AccountKind.GENERAL: "个人账户",
+    AccountKind.CURRENT_YEAR: "当年账户",
+    AccountKind.PAST_YEARS: "历年账户",
+}
+DOCUMENT_ZH = {
+    DocumentKind.ID_FRONT: "身份证人像面",
+    DocumentKind.ID_BACK: "身份证国徽面",
+    DocumentKind.COMMITMENT: "个人承诺书",
+    DocumentKind.MARRIAGE: "结婚证",
+    DocumentKind.HOUSEHOLD: "居民户口簿",
+    DocumentKind.OTHER: "其他证明材料",
+}
+OF_ZH = {
+    DocumentOf.DONOR: "授权人",
+    DocumentOf.BENEFICIARY: "使用人",
+    DocumentOf.BOTH: "双方",
+}
+DETAIL_ZH = {
+    BeneficiaryField.NAME: "使用人姓名",
+    BeneficiaryField.CERTIFICATE: "使用人证件号码",
+    BeneficiaryField.PHONE: "使用人联系电话",
+    BeneficiaryField.CARD_NO: "使用人医保卡号",
+}
+ORDER_ZH = {
+    Order.USER_PRIORITY: "按使用人设定的顺序",
+    Order.BINDING_TIME_ASC: "先绑定的先扣",
+    Order.BINDING_TIME_DESC: "后绑定的先扣",
+    Order.BALANCE_DESC_THEN_NAME: "可共济余额多的先扣",
+    Order.EXPLICIT_DONOR: "由使用人当次选定",
+}
+AREA_ZH = {
+    Area.SAME_REGION: "同一统筹区",
+    Area.SAME_PROVINCE: "同一省份",
+    Area.NATION: "全国",
+}
+_ALL: dict[str, str] = {
+    str(word): text
+    for table in (RELATION_ZH, INSURANCE_ZH, ORDER_ZH, AREA_ZH)
+    for word, text in table.items()  # type: ignore[attr-defined]  # tables of different enums
+} | {
+    "MEDICAL": "医疗费用",
+    "PREMIUM": "代缴保费",
+    "APP": "手机APP",
+    "MINI_PROGRAM": "小程序",
+    "ALIPAY": "支付宝",
+    "WECHAT": "微信公众号",
+    "WEB": "网站",
+    "COUNTER": "经办窗口",
+    "E_CREDENTIAL": "医保电子凭证",
+    "ID_CARD": "居民身份证",
+    "SOCIAL_CARD": "社会保障卡",
+}
+
+
+def listed(words: Iterable[str]) -> str:
+    """The words in Chinese where there is one, in a fixed order, parted by "、"."""
+    return "、".join(_ALL.get(str(word), str(word)) for word in sorted(words))

@@ -1,0 +1,279 @@
+"""The engine: group commit. Gather under lock, decide purely, record.
+
+Rules: a command that moves money, or changes who may move it, waits for a batch; a batch takes its
+locks once, decides its commands in the order they came, writes once and commits once, and only then
+answers. A refusal is a value: one bad command never aborts its neighbours. A batch that fails is
+tried again, and when it fails again it is split until the command that breaks it stands alone. The
+engine does not know on which side of a pipe it runs.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+import psycopg
+import structlog
+
+from gongji_svc.domain.errors import (
+    DeadlinePassed,
+    Refusal,
+    RequestIdReused,
+    ServiceUnavailable,
+    Violation,
+)
+from gongji_svc.storage import ledger, packed
+from gongji_svc.storage.database import Database, DatabaseUnavailable
+from gongji_svc.storage.ledger import Taken
+from gongji_svc.storage.state import Claim, ClaimKey, Decision, Keys, Lookups, State, Wanted
+from gongji_svc.storage.statements import Tx
+
+_log = structlog.get_logger()
+
+_SET_LOCK_TIMEOUT = "SET lock_timeout = '10s'"
+_SET_LOOK_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_RETRY_AFTER_SECONDS = 1.0
+
+
+class Command(Protocol):
+    """Something that moves money or changes who may move it.
+
+    `lookups`, `keys` and `discover` say what to gather, each from what was gathered before;
+    `decide` is pure. All but `lookups` may raise a Refusal.
+    """
+
+    @property
+    def deadline(self) -> float:
+        """Unix seconds; a command whose batch begins later is refused."""
+
+    def lookups(self) -> Lookups:
+        """What the request names from outside: institutions, certificates, cards."""
+
+    def keys(self, state: State) -> Keys:
+        """The idempotency key, and the people to lock."""
+
+    def discover(self, state: State) -> Wanted:
+        """The accounts to lock, and what else to read."""
+
+    def decide(self, state: State) -> Decision:
+        """What happens, given everything gathered; `state.now` is the database's clock."""
+
+    def field_name(self, number: int) -> str:
+        """The contract's name of a field of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer's bytes; `replayed` when the same request was answered before."""
+
+    answer: bytes
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The command broke: nothing of it was written; the cause is logged and shown to nobody."""
+
+    cause: BaseException
+
+
+Outcome = Answered | Refusal | Fault
+
+
+@dataclass(slots=True)
+class _Job:
+    """A command on its way through one batch."""
+
+    command: Command
+    keys: Keys = field(default_factory=Keys)
+    wanted: Wanted = field(default_factory=Wanted)
+    decision: Decision | None = None
+    outcome: Outcome | None = None
+
+    def step(self, take: Callable[[], None]) -> None:
+        """One step of the command; a refusal or a fault of its own ends it, and nobody else."""
+        try:
+            take()
+        except Refusal as refusal:
+            self.outcome = refusal
+        except Exception as cause:  # noqa: BLE001 - whatever it is, it must not break the batch
+            _log.error("a command failed", command=type(self.command).__name__, exc_info=cause)
+            self.outcome = Fault(cause)
+
+
+class _Batch:
+    """Commands that share locks, a clock reading and a commit."""
+
+    def __init__(self, tx: Tx, commands: Sequence[Command], *, by_region: bool) -> None:
+        self._tx = tx
+        self._by_region = by_region
+        self._state = State()
+        self._taken: dict[ClaimKey, Taken] = {}
+        self.jobs = [_Job(command) for command in commands]
+        began = time.time()
+        for job in self.jobs:
+            if job.command.deadline < began:
+                job.outcome = DeadlinePassed()
+
+    def gather(self, clock_offset: timedelta, *, lock: bool) -> None:
+        """Read and lock, stage by stage: request keys, people, accounts. The clock comes last."""
+        tx, state, by_region = self._tx, self._state, self._by_region
+        ledger.look_up(tx, state, [job.command.lookups() for job in self._alive()])
+        for job in self._alive():
+            job.step(lambda job=job: setattr(job, "keys", job.command.keys(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
+        claims = [job.keys.claim for job in self._alive() if job.keys.claim]
+        self._taken = ledger.claim(tx, claims, by_region=by_region)
+        keys = [job.keys for job in self._deciding()]
+        ledger.lock_persons(tx, state, keys, by_region=by_region, lock=lock)
+        for job in self._deciding():
+            job.step(lambda job=job: setattr(job, "wanted", job.command.discover(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
+        wanted = [job.wanted for job in self._deciding()]
+        ledger.lock_accounts(tx, state, wanted, by_region=by_region, lock=lock)
+        state.now += clock_offset
+
+    def decide(self) -> None:
+        """Decide in the order of arrival; a later command sees an earlier one's effect."""
+        first: dict[ClaimKey, _Job] = {}
+        for job in self._alive():
+            claim = job.keys.claim
+            if claim is not None and claim.key in self._taken:
+                job.outcome = _repeated(job.command, claim, self._taken[claim.key])
+            elif claim is not None and claim.key in first:
+                job.outcome = _repeated(job.command, claim, _as_taken(first[claim.key]))
+            else:
+                job.step(lambda job=job: self._conclude(job))  # type: ignore[misc]  # mypy can't infer a lambda's default
+                if claim is not None and job.decision is not None:
+                    first[claim.key] = job
+
+    def record(self) -> None:
+        """Write what was decided, and free the request keys of refusals."""
+        decisions = [job.decision for job in self.jobs if job.decision]
+        answered = {
+            job.keys.claim.key: job.decision for job in self.jobs if job.keys.claim and job.decision
+        }
+        claimed = {job.keys.claim.key for job in self.jobs if job.keys.claim} - self._taken.keys()
+        ledger.record(
+            self._tx,
+            self._state,
+            decisions,
+            answered,
+            claimed - answered.keys(),
+            by_region=self._by_region,
+        )
+
+    def _alive(self) -> list[_Job]:
+        return [job for job in self.jobs if job.outcome is None]
+
+    def _deciding(self) -> list[_Job]:
+        """The jobs still to be decided: those whose request was not answered before."""
+        return [
+            job
+            for job in self._alive()
+            if job.keys.claim is None or job.keys.claim.key not in self._taken
+        ]
+
+    def _conclude(self, job: _Job) -> None:
+        decision = job.command.decide(self._state)
+        self._state.apply(decision)
+        job.decision = decision
+        job.outcome = Answered(decision.answer)
+
+
+def _as_taken(job: _Job) -> Taken:
+    assert job.keys.claim is not None and job.decision is not None  # noqa: S101  # `first` holds such only
+    return Taken(job.keys.claim.method, job.keys.claim.content, job.decision.answer)
+
+
+def _repeated(command: Command, claim: Claim, taken: Taken) -> Outcome:
+    """The first answer to the same request again; a refusal when it is another request."""
+    if claim.method != taken.method:
+        return RequestIdReused(fields="method")
+    numbers = claim.content.keys() | taken.content.keys()
+    differing = [
+        command.field_name(number)
+        for number in sorted(numbers)
+        if claim.content.get(number) != taken.content.get(number)
+    ]
+    if differing:
+        return RequestIdReused(
+            fields=", ".join(differing),
+            violations=[Violation(name, "与该请求编号首次提交的内容不同") for name in differing],
+        )
+    return Answered(taken.answer, replayed=True)
+
+
+class Engine:
+    """Runs batches of commands on a connection of its own; used by one thread."""
+
+    def __init__(self, database: Database, clock_offset: timedelta = timedelta()) -> None:
+        """`clock_offset` is added to the database's clock; only tests and the demo set it."""
+        self._database = database
+        self._clock_offset = clock_offset
+        self._connection: Tx | None = None
+        self._by_region = False
+
+    def run(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Decide `commands` in order and record them durably; an outcome each, in that order."""
+        with contextlib.suppress(psycopg.Error, DatabaseUnavailable):
+            return self._attempt(commands)
+        _log.warning("a batch failed and is tried again", size=len(commands))
+        try:
+            return self._attempt(commands)
+        except (psycopg.OperationalError, DatabaseUnavailable) as away:
+            _log.error("the database is away", error=repr(away))
+            return [_unavailable() for _ in commands]
+        except psycopg.Error as broken:
+            if len(commands) == 1:
+                _log.error("a command breaks its batch", exc_info=broken)
+                return [Fault(broken)]
+        half = len(commands) // 2
+        return [*self.run(commands[:half]), *self.run(commands[half:])]
+
+    def preview(self, command: Command) -> Outcome:
+        """What `run` would answer now; locks nothing and writes nothing."""
+        try:
+            tx = self._open()
+            with tx.transaction():
+                tx.execute(_SET_LOOK_ONLY)
+                batch = _Batch(tx, [command], by_region=self._by_region)
+                batch.gather(self._clock_offset, lock=False)
+        except (psycopg.OperationalError, DatabaseUnavailable):
+            return _unavailable()
+        batch.decide()
+        return _settled(batch.jobs[0])
+
+    def close(self) -> None:
+        """Close the connection; the next batch opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> Tx:
+        if self._connection is None or self._connection.closed:
+            connection = self._database.connect()
+            packed.register(connection)
+            connection.autocommit = True
+            connection.execute(_SET_LOCK_TIMEOUT)
+            self._by_region = ledger.is_distributed(connection)
+            self._connection = connection
+        return self._connection
+
+    def _attempt(self, commands: Sequence[Command]) -> list[Outcome]:
+        tx = self._open()
+        # On leaving, the transaction commits and the pipeline waits for the server's word on it.
+        with tx.pipeline(), tx.transaction():
+            batch = _Batch(tx, commands, by_region=self._by_region)
+            batch.gather(self._clock_offset, lock=True)
+            batch.decide()
+            batch.record()
+        return [_settled(job) for job in batch.jobs]
+
+
+def _settled(job: _Job) -> Outcome:
+    return job.outcome or Fault(RuntimeError("a command left its batch undecided"))
+
+
+def _unavailable() -> Refusal:
+    return ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)

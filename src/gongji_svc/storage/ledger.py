@@ -1,0 +1,243 @@
+"""gather and record: every lock in one global order, every write set-based.
+
+Rule: locks are taken stage by stage for the whole batch, within a stage by (region, id): request
+keys, then people, then accounts. Nobody takes a lock of an earlier stage after one of a later, so
+nobody deadlocks, whatever regions a family spans. `now` is the database's clock, read after the
+last lock.
+"""
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from psycopg import Cursor
+from sqlalchemy import ARRAY, LargeBinary, Table, Text, any_, bindparam, select
+
+from gongji_svc.storage import tables
+from gongji_svc.storage.packed import pack, texts
+from gongji_svc.storage.state import (
+    AccountRow,
+    Claim,
+    ClaimKey,
+    Decision,
+    Keys,
+    Lookups,
+    State,
+    Wanted,
+    key_of,
+)
+from gongji_svc.storage.statements import (
+    Change,
+    Claiming,
+    Lookup,
+    Remove,
+    Row,
+    Tx,
+    Write,
+    compiled,
+    keyed,
+)
+
+_IS_DISTRIBUTED = "SELECT 1 FROM pg_extension WHERE extname = 'citus'"
+_CLOCK = "SELECT clock_timestamp()"
+_FIND_PEOPLE = compiled(
+    select(*tables.person_directory.c).where(
+        tables.person_directory.c.hash == any_(bindparam("hashes", type_=ARRAY(LargeBinary)))
+    )
+)
+_FIND_INSTITUTIONS = compiled(
+    select(*tables.institutions.c).where(
+        tables.institutions.c.institution_code == any_(bindparam("codes", type_=ARRAY(Text)))
+    )
+)
+_READ_CATALOGUE = keyed(tables.catalog_items.c.catalog_code)
+_CLAIM = Claiming(tables.requests)
+_READ_CLAIMED = Lookup(tables.requests)
+_ANSWER = Change(tables.requests, "result_id", "answer")
+_ABANDON = Remove(tables.requests)
+_LOCK_PERSONS = keyed(tables.persons.c.id, lock=True)
+_READ_PERSONS = keyed(tables.persons.c.id)
+_READ_ENROLMENTS = keyed(tables.enrolments.c.person_id)
+_READ_BINDINGS_OF = keyed(tables.bindings.c.beneficiary_id)
+_READ_BINDINGS = keyed(tables.bindings.c.id)
+_READ_ACCOUNTS = keyed(tables.accounts.c.person_id)
+_READ_DOCUMENTS = keyed(tables.documents.c.id)
+_READ_DONATIONS = keyed(tables.donor_bindings.c.donor_id)
+_LOCK_DOCUMENTS = keyed(tables.documents.c.id, lock=True)
+_LOCK_ACCOUNTS = keyed(tables.accounts.c.person_id, lock=True)
+_READ_COUNTERS = keyed(
+    tables.counters.c.subject_id, where=tables.counters.c.day >= bindparam("first_day")
+)
+_MOVE = Change(
+    tables.accounts, "state", "balance_fen", "held_fen", "frozen_quota_fen", "seq", "recorded_at"
+)
+_WRITES = {table.name: Write(table) for table in tables.metadata.sorted_tables}
+_REPLACES = {table.name: Write(table, replace=True) for table in tables.metadata.sorted_tables}
+
+
+def is_distributed(tx: Tx) -> bool:
+    """Whether the database is a Citus cluster, where statements go region by region."""
+    return tx.execute(_IS_DISTRIBUTED).fetchone() is not None
+
+
+def _absorb(state: State, table: Table, cursors: Iterable[Cursor[Row]]) -> None:
+    for cursor in cursors:
+        for row in cursor:
+            state.absorb(table, row)
+
+
+def look_up(tx: Tx, state: State, lookups: Iterable[Lookups]) -> None:
+    """Before any lock: the institutions and people that requests name from outside."""
+    codes = {code for lookup in lookups for code in lookup.institution_codes}
+    hashes = {found for lookup in lookups for found in lookup.identities}
+    institutions = people = None
+    if codes:
+        institutions = tx.execute(_FIND_INSTITUTIONS, {"codes": texts(sorted(codes))}, binary=True)
+    if hashes:
+        packed = pack(LargeBinary(), sorted(hashes))
+        people = tx.execute(_FIND_PEOPLE, {"hashes": packed}, binary=True)
+    _absorb(state, tables.institutions, [institutions] if institutions else [])
+    _absorb(state, tables.person_directory, [people] if people else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A request that was answered before."""
+
+    method: str
+    content: Mapping[int, bytes]
+    answer: bytes
+
+
+def claim(tx: Tx, claims: Iterable[Claim], *, by_region: bool) -> dict[ClaimKey, Taken]:
+    """Stage (a): claim request keys in order; returns those that were answered before.
+
+    A key that another process holds is waited for, then read.
+    """
+    at = datetime.now(UTC)
+    fresh: dict[ClaimKey, Row] = {}
+    for one in claims:
+        row = (*one.key, one.method, _dump_content(one.content), None, None, at)
+        fresh.setdefault(one.key, row)
+    cursors = _CLAIM.run(tx, [fresh[key] for key in sorted(fresh)], by_region=by_region)
+    free = {key for cursor in cursors for key in cursor}
+    taken = _READ_CLAIMED.run(tx, sorted(fresh.keys() - free), by_region=by_region)
+    return {
+        (region, caller, request_id): Taken(method, _load_content(content), answer)
+        for cursor in taken
+        for region, caller, request_id, method, content, _, answer, _ in cursor
+    }
+
+
+def lock_persons(
+    tx: Tx, state: State, keys: Sequence[Keys], *, by_region: bool, lock: bool
+) -> None:
+    """Stage (b): lock people, then read where they are insured and who may pay for them.
+
+    Of donors, the index of those they pay for is read too; prices are read beside all this.
+    """
+    people = [key_of(person) for one in keys for person in one.persons]
+    donors = [key_of(donor) for one in keys for donor in one.donors]
+    catalogue = [item for one in keys for item in one.catalogue]
+    persons = (_LOCK_PERSONS if lock else _READ_PERSONS).run(tx, people, by_region=by_region)
+    reads = [
+        (tables.persons, persons),
+        (tables.enrolments, _READ_ENROLMENTS.run(tx, people, by_region=by_region)),
+        (tables.bindings, _READ_BINDINGS_OF.run(tx, people, by_region=by_region)),
+        (tables.donor_bindings, _READ_DONATIONS.run(tx, donors, by_region=by_region)),
+        (tables.catalog_items, _READ_CATALOGUE.run(tx, catalogue, by_region=by_region)),
+    ]
+    for table, cursors in reads:
+        _absorb(state, table, cursors)
+
+
+def lock_accounts(
+    tx: Tx, state: State, wanted: Sequence[Wanted], *, by_region: bool, lock: bool
+) -> None:
+    """Stage (c): lock accounts and documents, then read what only their locks keep still, and the
+    clock.
+    """
+    accounts_of = [key_of(person) for one in wanted for person in one.accounts_of]
+    others = [key_of(person) for one in wanted for person in one.persons]
+    documents = [key_of(document) for one in wanted for document in one.documents]
+    counters = [key_of(subject) for one in wanted for subject, _ in one.counters]
+    first_day = min((day for one in wanted for _, day in one.counters), default=date.max)
+    donations = [key_of(binding) for index in state.donor_index.values() for binding in index]
+    lock_accounts = _LOCK_ACCOUNTS if lock else _READ_ACCOUNTS
+    lock_documents = _LOCK_DOCUMENTS if lock else _READ_DOCUMENTS
+    reads = [
+        (tables.accounts, lock_accounts.run(tx, accounts_of, by_region=by_region)),
+        (tables.documents, lock_documents.run(tx, documents, by_region=by_region)),
+        (tables.persons, _READ_PERSONS.run(tx, others, by_region=by_region)),
+        (tables.enrolments, _READ_ENROLMENTS.run(tx, others, by_region=by_region)),
+        (tables.bindings, _READ_BINDINGS.run(tx, donations, by_region=by_region)),
+        (
+            tables.counters,
+            _READ_COUNTERS.run(tx, counters, by_region=by_region, first_day=first_day),
+        ),
+    ]
+    clock = tx.execute(_CLOCK, binary=True)
+    for table, cursors in reads:
+        _absorb(state, table, cursors)
+    row = clock.fetchone()
+    assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
+    state.now = row[0]
+
+
+def record(
+    tx: Tx,
+    state: State,
+    decisions: Sequence[Decision],
+    answered: Mapping[ClaimKey, Decision],
+    abandoned: Iterable[ClaimKey],
+    *,
+    by_region: bool,
+) -> None:
+    """Write what was decided: rows by table, entries, balances, answers; free abandoned keys."""
+    new: defaultdict[str, list[Row]] = defaultdict(list)
+    replaced: defaultdict[str, dict[Row, Row]] = defaultdict(dict)
+    for decision in decisions:
+        for table, row in decision.new:
+            new[table.name].append(row)
+        for table, row in decision.replaced:
+            replaced[table.name][row[: len(table.primary_key.columns)]] = row
+    for table in tables.metadata.sorted_tables:
+        _WRITES[table.name].run(tx, new[table.name], by_region=by_region)
+        changed = replaced[table.name]
+        _REPLACES[table.name].run(
+            tx, [changed[key] for key in sorted(changed)], by_region=by_region
+        )
+    _WRITES["entries"].run(tx, state.entries, by_region=by_region)
+    _WRITES["ledger_lines"].run(tx, state.ledger_lines, by_region=by_region)
+    _MOVE.run(
+        tx, [_moved(state.accounts[found]) for found in sorted(state.touched)], by_region=by_region
+    )
+    answers = [(*key, answered[key].result_id, answered[key].answer) for key in sorted(answered)]
+    _ANSWER.run(tx, answers, by_region=by_region)
+    _ABANDON.run(tx, sorted(abandoned), by_region=by_region)
+
+
+def _moved(account: AccountRow) -> Row:
+    return (
+        account.region,
+        account.id,
+        account.state,
+        account.balance_fen,
+        account.held_fen,
+        account.frozen_quota_fen,
+        account.seq,
+        account.recorded_at,
+    )
+
+
+_FIELD = struct.Struct("!H8s")
+
+
+def _dump_content(content: Mapping[int, bytes]) -> bytes:
+    return b"".join(_FIELD.pack(number, content[number]) for number in sorted(content))
+
+
+def _load_content(kept: bytes) -> dict[int, bytes]:
+    return dict(_FIELD.iter_unpack(kept))

@@ -1,0 +1,221 @@
+"""People as the rules see them, from the rows that a batch gathered, and the rows they are kept in.
+
+Rule: what identifies someone is opened here for one decision and sealed here for keeping; the seal
+is bound to the person and the field.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from gongji_svc.domain.person import (
+    Enrolment,
+    Period,
+    Person,
+    PremiumYear,
+    PremiumYearKind,
+    ReferralFiling,
+)
+from gongji_svc.domain.terms import InsuredStatus, Insurance, PersonType
+from gongji_svc.storage.ids import region_of
+from gongji_svc.storage.sealing import Sealer
+from gongji_svc.storage.state import State
+from gongji_svc.storage.statements import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What identifies a person, in clear; never kept so."""
+
+    certificate_type: str
+    certificate_number: str
+    name: str
+    card_no: str | None = None
+    phone: str | None = None
+
+    def hashes(self, sealer: Sealer) -> tuple[bytes, ...]:
+        """Under what the person is found: the certificate, and the card if there is one."""
+        found = [sealer.index(self.certificate_type, self.certificate_number)]
+        if self.card_no:
+            found.append(sealer.index(CARD, self.card_no))
+        return tuple(found)
+
+
+CARD = "SOCIAL_CARD"
+"""The kind under which card numbers are indexed; certificates use their type."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A row of `persons`, by name."""
+
+    region: str
+    id: UUID
+    key_id: int
+    name: bytes
+    certificate_type: str
+    certificate_number: bytes
+    card_no: bytes | None
+    phone: bytes | None
+    birth_date: date
+    died_on: date | None
+    guardians: list[str]
+    premium_years: list[dict[str, Any]]
+    identities: list[str]
+    chronic_diseases: list[str]
+    referral_filings: list[dict[str, Any]]
+    created_at: datetime
+    updated_at: datetime
+
+    def opened(self, sealer: Sealer) -> Identity:
+        """The identity in clear."""
+        return Identity(
+            self.certificate_type,
+            _open(sealer, self, "certificate_number", self.certificate_number) or "",
+            _open(sealer, self, "name", self.name) or "",
+            _open(sealer, self, "card_no", self.card_no),
+            _open(sealer, self, "phone", self.phone),
+        )
+
+
+def person(state: State, sealer: Sealer, person_id: UUID) -> Person | None:
+    """The gathered person as the rules see one, None when there is none."""
+    row = state.persons.get(person_id)
+    if row is None:
+        return None
+    kept = PersonRow(*row)
+    return person_from(kept, list(state.enrolments[person_id].values()), sealer)
+
+
+def person_from(kept: PersonRow, enrolments: list[Row], sealer: Sealer) -> Person:
+    """A person from the rows of `persons` and `enrolments`."""
+    return Person(
+        person_id=kept.id,
+        name=_open(sealer, kept, "name", kept.name) or "",
+        birth_date=kept.birth_date,
+        died_on=kept.died_on,
+        enrolments=tuple(_enrolment(row) for row in enrolments),
+        premium_years=tuple(_premium_year(year) for year in kept.premium_years),
+        identities=frozenset(kept.identities),
+        chronic_diseases=frozenset(kept.chronic_diseases),
+        referral_filings=tuple(_referral_filing(filing) for filing in kept.referral_filings),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A person to be kept: the identity, what the rules see, and who may act for them."""
+
+    person: Person
+    identity: Identity
+    guardians: tuple[str, ...] = ()
+    created_at: datetime | None = field(default=None)
+
+    def rows(self, sealer: Sealer, now: datetime) -> tuple[Row, list[Row]]:
+        """The row of `persons` and the rows of `enrolments`."""
+        home = region_of(self.person.person_id)
+        enrolments = [_enrolment_row(home, self.person, one) for one in self.person.enrolments]
+        return self._row(home, sealer, now), enrolments
+
+    def _row(self, home: str, sealer: Sealer, now: datetime) -> Row:
+        person, identity = self.person, self.identity
+        seal = _Sealing(sealer, person.person_id)
+        return (
+            home,
+            person.person_id,
+            sealer.key_id,
+            seal("name", identity.name),
+            identity.certificate_type,
+            seal("certificate_number", identity.certificate_number),
+            seal("card_no", identity.card_no) if identity.card_no else None,
+            seal("phone", identity.phone) if identity.phone else None,
+            person.birth_date,
+            person.died_on,
+            list(self.guardians),
+            [_premium_year_json(year) for year in person.premium_years],
+            sorted(person.identities),
+            sorted(person.chronic_diseases),
+            [_referral_filing_json(filing) for filing in person.referral_filings],
+            self.created_at or now,
+            now,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealing:
+    sealer: Sealer
+    person_id: UUID
+
+    def __call__(self, name: str, value: str) -> bytes:
+        return self.sealer.seal(value, _place(self.person_id, name))
+
+
+def _place(person_id: UUID, name: str) -> bytes:
+    return person_id.bytes + name.encode()
+
+
+def _open(sealer: Sealer, kept: PersonRow, name: str, sealed: bytes | None) -> str | None:
+    return None if sealed is None else sealer.open(sealed, kept.key_id, _place(kept.id, name))
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def _enrolment(row: Row) -> Enrolment:
+    _, _, insurance, insured_region, person_type, periods, arrears_paid_on = row
+    return Enrolment(
+        Insurance(insurance),
+        insured_region,
+        PersonType(person_type),
+        tuple(
+            Period(
+                date.fromisoformat(period["from"]),
+                _day(period.get("to")),
+                InsuredStatus(period["status"]),
+                period.get("as_individual", False),
+            )
+            for period in periods
+        ),
+        arrears_paid_on,
+    )
+
+
+def _enrolment_row(home: str, person: Person, enrolment: Enrolment) -> Row:
+    return (
+        home,
+        person.person_id,
+        enrolment.insurance.value,
+        enrolment.region,
+        enrolment.person_type.value,
+        [_period_json(period) for period in enrolment.periods],
+        enrolment.arrears_paid_on,
+    )
+
+
+def _period_json(period: Period) -> dict[str, Any]:
+    kept: dict[str, Any] = {"from": period.from_.isoformat(), "status": period.status.value}
+    if period.to is not None:
+        kept["to"] = period.to.isoformat()
+    if period.as_individual:
+        kept["as_individual"] = True
+    return kept
+
+
+def _premium_year(kept: dict[str, Any]) -> PremiumYear:
+    paid_on = date.fromisoformat(kept["paid_on"])
+    return PremiumYear(kept["year"], paid_on, PremiumYearKind(kept["kind"]))
+
+
+def _premium_year_json(year: PremiumYear) -> dict[str, Any]:
+    return {"year": year.year, "paid_on": year.paid_on.isoformat(), "kind": year.kind.value}
+
+
+def _referral_filing(kept: dict[str, Any]) -> ReferralFiling:
+    return ReferralFiling(kept["region"], date.fromisoformat(kept["from"]), _day(kept.get("to")))
+
+
+def _referral_filing_json(filing: ReferralFiling) -> dict[str, Any]:
+    kept = {"region": filing.region, "from": filing.from_.isoformat()}
+    return kept if filing.to is None else {**kept, "to": filing.to.isoformat()}

@@ -1,0 +1,247 @@
+"""The engine: claims, locks, decisions, records. The command here moves plain money."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import pytest
+
+from gongji_svc.domain.errors import (
+    DeadlinePassed,
+    InsufficientFunds,
+    RequestIdReused,
+    ServiceUnavailable,
+)
+from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
+from gongji_svc.engine import Answered, Engine, Fault, Outcome
+from gongji_svc.storage.database import Database
+from gongji_svc.storage.ids import new_id, region_of
+from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, Wanted
+from tests.families import Families
+
+REGION = "150100"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Moves money on accounts named with their owners; against the contribution side."""
+
+    request_id: str
+    amounts: Sequence[tuple[UUID, UUID, int]]  # (owner, account, fen)
+    deadline: float = field(default_factory=lambda: time.time() + 60)
+    before_deciding: Callable[[], None] = lambda: None
+
+    def lookups(self) -> Lookups:
+        return Lookups()
+
+    def keys(self, state: State) -> Keys:
+        content = {1: repr([(str(a), n) for _, a, n in self.amounts]).encode()[-8:].rjust(8)}
+        return Keys(
+            claim=Claim(REGION, "caller", self.request_id, "Move", content),
+            persons=tuple(owner for owner, _, _ in self.amounts),
+        )
+
+    def discover(self, state: State) -> Wanted:
+        return Wanted(accounts_of=tuple(owner for owner, _, _ in self.amounts))
+
+    def decide(self, state: State) -> Decision:
+        self.before_deciding()
+        for _, account, amount_fen in self.amounts:
+            if state.accounts[account].balance_fen + amount_fen < 0:
+                raise InsufficientFunds
+        postings = [
+            Posting(account, region_of(account), EntryKind.OTHER, amount_fen)
+            for _, account, amount_fen in self.amounts
+        ]
+        total_fen = sum(posting.amount_fen for posting in postings)
+        line = Line(REGION, Side.CONTRIBUTION, "test", -total_fen)
+        lines = [line] if total_fen else []
+        journal = Journal(new_id(REGION), REGION, state.now, postings, lines)
+        return Decision(answer=self.request_id.encode(), journals=(journal,))
+
+    def field_name(self, number: int) -> str:
+        return {1: "amounts"}[number]
+
+
+@pytest.fixture
+def families(database: Database) -> Families:
+    return Families(database)
+
+
+def balance_fen(database: Database, account: UUID) -> int:
+    with database.connect() as tx:
+        row = tx.execute("SELECT balance_fen FROM accounts WHERE id = %s", [account]).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def entries(database: Database, account: UUID) -> list[tuple[int, int, int]]:
+    query = """SELECT seq, amount_fen, balance_after_fen FROM entries
+               WHERE account_id = %s ORDER BY seq"""
+    with database.connect() as tx:
+        return tx.execute(query, [account]).fetchall()  # type: ignore[return-value]
+
+
+def run_one(database: Database, command: Move) -> Outcome:
+    engine = Engine(database)
+    try:
+        return engine.run([command])[0]
+    finally:
+        engine.close()
+
+
+def test_a_credit_is_an_entry_and_a_balance(database: Database, families: Families) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    assert run_one(database, Move("a", [(owner, account, 500)])) == Answered(b"a")
+    assert run_one(database, Move("b", [(owner, account, -120)])) == Answered(b"b")
+    assert balance_fen(database, account) == 380
+    assert entries(database, account) == [(1, 500, 500), (2, -120, 380)]
+
+
+def test_a_repeat_gets_the_first_answer_and_moves_nothing(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    command = Move("a", [(owner, account, 500)])
+    run_one(database, command)
+    assert run_one(database, command) == Answered(b"a", replayed=True)
+    assert balance_fen(database, account) == 500
+
+
+def test_a_repeat_within_one_batch_is_answered_once(database: Database, families: Families) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    command = Move("a", [(owner, account, 500)])
+    outcomes = Engine(database).run([command, command, command])
+    assert outcomes == [Answered(b"a"), *[Answered(b"a", replayed=True)] * 2]
+    assert balance_fen(database, account) == 500
+
+
+def test_the_same_id_with_other_content_names_the_fields(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    run_one(database, Move("a", [(owner, account, 500)]))
+    outcome = run_one(database, Move("a", [(owner, account, 501)]))
+    assert isinstance(outcome, RequestIdReused)
+    assert [violation.field for violation in outcome.violations] == ["amounts"]
+
+
+def test_a_refusal_leaves_its_neighbours_and_its_key_alone(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    outcomes = Engine(database).run(
+        [
+            Move("a", [(owner, account, 500)]),
+            Move("b", [(owner, account, -501)]),
+            Move("c", [(owner, account, -500)]),
+        ]
+    )
+    assert isinstance(outcomes[1], InsufficientFunds)
+    assert (outcomes[0], outcomes[2]) == (Answered(b"a"), Answered(b"c"))
+    assert run_one(database, Move("b", [(owner, account, 7)])) == Answered(b"b")
+
+
+def test_a_command_that_fails_is_a_fault_and_nobody_elses(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+
+    def fail() -> None:
+        raise KeyError("unexpected")
+
+    good, bad = Move("a", [(owner, account, 1)]), Move("b", [(owner, account, 1)])
+    outcomes = Engine(database).run([replace(bad, before_deciding=fail), good])
+    assert isinstance(outcomes[0], Fault)
+    assert outcomes[1] == Answered(b"a")
+
+
+def test_a_command_that_breaks_the_batch_is_isolated(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    poison = Move("x" * 9 + "\x00", [(owner, account, 1)])  # PostgreSQL takes no NUL in a text
+    good = [Move(f"g{n}", [(owner, account, 1)]) for n in range(4)]
+    outcomes = Engine(database).run([*good[:2], poison, *good[2:]])
+    assert isinstance(outcomes[2], Fault)
+    assert [outcome for outcome in outcomes if isinstance(outcome, Answered)] == [
+        Answered(f"g{n}".encode()) for n in range(4)
+    ]
+    assert balance_fen(database, account) == 4
+
+
+def test_a_command_whose_deadline_passed_is_refused(database: Database, families: Families) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    late = Move("a", [(owner, account, 1)], deadline=time.time() - 1)
+    assert isinstance(run_one(database, late), DeadlinePassed)
+    assert entries(database, account) == []
+
+
+def test_money_between_regions_is_closed_by_clearing_lines(
+    database: Database, families: Families
+) -> None:
+    near, far = new_id(REGION), new_id("150900")
+    a, b = families.account(REGION, 900, person_id=near), families.account("150900", person_id=far)
+    run_one(database, Move("a", [(near, a, -900), (far, b, 900)]))
+    query = "SELECT region, side, counterparty, amount_fen FROM ledger_lines ORDER BY region"
+    with database.connect() as tx:
+        assert tx.execute(query).fetchall() == [
+            ("150100", "CLEARING", "150900", 900),
+            ("150900", "CLEARING", "150100", -900),
+        ]
+
+
+def test_two_engines_moving_in_opposite_directions_never_deadlock(
+    database: Database, families: Families
+) -> None:
+    people = [(new_id(region), region) for region in (REGION, "150900") for _ in range(3)]
+    accounts = [
+        (person, families.account(region, 10_000, person_id=person)) for person, region in people
+    ]
+    outcomes: list[Outcome] = []
+
+    def work(worker: int) -> None:
+        engine = Engine(database)
+        step = 1 if worker % 2 else -1
+        for number in range(60):
+            order = accounts[::step]
+            moves = [
+                Move(f"{worker}-{number}-{k}", [(*order[k], -1), (*order[-1 - k], 1)])
+                for k in range(3)
+            ]
+            outcomes.extend(engine.run(moves))
+        engine.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert {type(outcome) for outcome in outcomes} == {Answered}
+    assert sum(balance_fen(database, account) for _, account in accounts) == 60_000
+
+
+def test_the_database_coming_back_is_used_again(database: Database, families: Families) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    engine = Engine(database)
+    assert engine.run([Move("a", [(owner, account, 1)])]) == [Answered(b"a")]
+    with database.connect() as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    outcome = engine.run([Move("b", [(owner, account, 1)])])[0]
+    assert isinstance(outcome, Answered | ServiceUnavailable)
+    assert engine.run([Move("b", [(owner, account, 1)])])[0] in (
+        Answered(b"b"),
+        Answered(b"b", replayed=True),
+    )
+    assert balance_fen(database, account) == 2

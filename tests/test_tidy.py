@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 _ROOT = Path(__file__).parents[1]
 _FUNCTION_LINES = 60
 _FILE_LINES = 400
@@ -67,10 +69,12 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
             yield node
 
 
-def report(paths: list[Path], find: Callable[[Path], Iterator[Finding]]) -> list[str]:
-    return [
+def expect_nothing(paths: list[Path], find: Callable[[Path], Iterator[Finding]]) -> None:
+    found = [
         f"{path.relative_to(_ROOT)}:{line}: {what}" for path in paths for line, what in find(path)
     ]
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
@@ -80,7 +84,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
             if lines > _FUNCTION_LINES:
                 yield function.lineno, f"{function.name} has {lines} lines"
 
-    assert report(ours(), find) == []
+    expect_nothing(ours(), find)
 
 
 def test_no_file_is_longer_than_one_subject() -> None:
@@ -89,7 +93,7 @@ def test_no_file_is_longer_than_one_subject() -> None:
         if lines > _FILE_LINES:
             yield lines, f"the file has {lines} lines"
 
-    assert report(ours(), find) == []
+    expect_nothing(ours(), find)
 
 
 def nesting(node: ast.AST, depth: int = 0) -> int:
@@ -112,7 +116,7 @@ def test_blocks_are_nested_at_most_three_deep() -> None:
             if nesting(function) > _NESTING:
                 yield function.lineno, f"{function.name} is nested {nesting(function)} deep"
 
-    assert report(ours(), find) == []
+    expect_nothing(ours(), find)
 
 
 def test_an_elif_counts_as_no_deeper_than_its_if() -> None:
@@ -131,7 +135,7 @@ def test_every_module_says_what_it_is_for() -> None:
         if tree.body and not ast.get_docstring(tree):
             yield 1, "the module has no docstring"
 
-    assert report(ours(), find) == []
+    expect_nothing(ours(), find)
 
 
 def test_every_public_function_and_class_says_what_it_does() -> None:
@@ -142,11 +146,11 @@ def test_every_public_function_and_class_says_what_it_does() -> None:
             if not node.name.startswith("_") and not ast.get_docstring(node):
                 yield node.lineno, f"{node.name} has no docstring"
 
-    assert report(product(), find) == []
+    expect_nothing(product(), find)
 
 
 def test_nothing_unfinished_is_left_in_the_code() -> None:
-    assert report(ours(), lambda path: lines_with(path, _LEFT_OVERS)) == []
+    expect_nothing(ours(), lambda path: lines_with(path, _LEFT_OVERS))
 
 
 def test_nothing_names_a_path_of_one_machine() -> None:
@@ -159,7 +163,7 @@ def test_nothing_names_a_path_of_one_machine() -> None:
             if "node_modules" not in path.parts
         ]
     texts.remove(Path(__file__))
-    assert report(sorted(texts), lambda path: lines_with(path, _ONE_MACHINE)) == []
+    expect_nothing(sorted(texts), lambda path: lines_with(path, _ONE_MACHINE))
 
 
 def lines_with(path: Path, pattern: re.Pattern[str]) -> Iterator[Finding]:
@@ -175,7 +179,7 @@ def test_a_checker_is_silenced_only_by_code_and_with_a_reason() -> None:
             if _SILENCED.search(line) and not _SILENCED_WITH_REASON.search(line):
                 yield number, line.strip()
 
-    assert report(ours(), find) == []
+    expect_nothing(ours(), find)
 
 
 def test_the_domain_is_pure() -> None:
@@ -187,7 +191,7 @@ def test_the_domain_is_pure() -> None:
                 if not inside and (top in _NOT_PURE or top not in sys.stdlib_module_names):
                     yield getattr(node, "lineno", 0), f"imports {module}"
 
-    assert report(python_files("src/gongji_svc/domain"), find) == []
+    expect_nothing(python_files("src/gongji_svc/domain"), find)
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -204,7 +208,7 @@ def test_the_domain_reads_no_clock() -> None:
             if isinstance(node, ast.Attribute) and node.attr in {"now", "today", "utcnow"}:
                 yield node.lineno, f".{node.attr}: the time is an argument"
 
-    assert report(python_files("src/gongji_svc/domain"), find) == []
+    expect_nothing(python_files("src/gongji_svc/domain"), find)
 
 
 def test_the_domain_knows_no_float() -> None:
@@ -218,7 +222,7 @@ def test_the_domain_knows_no_float() -> None:
         }
         yield from floats(parsed(path), exempt=seconds)
 
-    assert report(python_files("src/gongji_svc/domain"), find) == []
+    expect_nothing(python_files("src/gongji_svc/domain"), find)
 
 
 def name_of(node: ast.arg | ast.AnnAssign) -> str:
@@ -246,7 +250,7 @@ def test_no_code_asks_which_region_it_is_in() -> None:
             ):
                 yield node.lineno, "a rule of one region belongs into its TOML file"
 
-    assert report(product(), find) == []
+    expect_nothing(product(), find)
 
 
 def test_the_name_of_a_test_is_a_sentence() -> None:
@@ -256,7 +260,7 @@ def test_the_name_of_a_test_is_a_sentence() -> None:
             if words[0] == "test" and len(words) <= _SENTENCE_WORDS and not is_fixture(function):
                 yield function.lineno, function.name
 
-    assert report(python_files("tests"), find) == []
+    expect_nothing(python_files("tests"), find)
 
 
 def is_fixture(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

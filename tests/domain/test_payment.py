@@ -179,7 +179,7 @@ def test_maintenance_comes_before_everything_and_names_the_other_ways() -> None:
         (True, 6, 6, 6),
     ],
 )
-def test_the_waiting_months(in_window: bool, missed: int, repaired: int, months: int) -> None:
+def test_waiting_months_follow_missed_and_repaired_years(in_window: bool, missed: int, repaired: int, months: int) -> None:
     waited = wait_months(
         hohhot(),
         2026,

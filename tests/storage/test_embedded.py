@@ -205,7 +205,7 @@ def test_kill_9_of_everything_in_the_middle_of_commits_loses_no_acknowledged_one
     server_pid = int((folders.cluster / "postmaster.pid").read_text().split()[0])
     for pid in (server_pid, *children_of(server_pid), writer.pid):
         os.kill(pid, signal.SIGKILL)
-    acknowledged += [int(line) for line in writer.stdout.read().splitlines(keepends=True) if line]
+    acknowledged += [int(line) for line in writer.stdout.read().splitlines()]
     writer.wait()
     with (
         embedded.start(reachable_path) as server,

@@ -4,7 +4,8 @@ Rule: the table below is the whole state machine; what is not in it is refused. 
 a later end are dates, not states.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -77,6 +78,35 @@ class Binding:
         return self.effective_from <= day and (
             self.effective_to is None or day <= self.effective_to
         )
+
+
+def placed(
+    current: Sequence[Binding], wanted_rank: int | None
+) -> tuple[int, tuple[Binding, ...]]:
+    """The rank, from 1, of a new binding, and those of `current` that move.
+
+    `current` are the beneficiary's living bindings. The new one stands at the rank wanted and later
+    ones move down; without a rank, or beyond the end, it is the last (ULQ-11).
+    """
+    order: list[Binding | None] = [*sorted(current, key=lambda b: (b.rank, b.binding_id))]
+    place = len(order) if wanted_rank is None else min(wanted_rank - 1, len(order))
+    order.insert(place, None)
+    moved = (replace(b, rank=rank) for rank, b in enumerate(order, 1) if b and b.rank != rank)
+    return place + 1, tuple(moved)
+
+
+def members_now(given: Iterable[Binding], today: date) -> frozenset[UUID]:
+    """The people a donor is bound to now, of the bindings the donor gave."""
+    return frozenset(
+        b.beneficiary_id
+        for b in given
+        if b.state in LIVING and (b.effective_to is None or b.effective_to >= today)
+    )
+
+
+def members_ever(given: Iterable[Binding]) -> frozenset[UUID]:
+    """The people a donor was ever bound to; an application that was never approved is none."""
+    return frozenset(b.beneficiary_id for b in given if b.approved)
 
 
 def next_state(state: BindingState, event: BindingEvent) -> BindingState:

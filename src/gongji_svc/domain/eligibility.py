@@ -206,10 +206,10 @@ def _check_members(application: Application, policy: Policy, today: date) -> Non
 
 
 def _refuse_over(
-    refusal: type[errors.Refusal], count: int, limit: int | None, **details: str
+    refusal: type[errors.Refusal], count: int, limit: int | None, relation: str = ""
 ) -> None:
     if limit is not None and count >= limit:
-        raise refusal(count=str(count), limit=str(limit), **details)
+        raise refusal(count=str(count), limit=str(limit), relation=relation)
 
 
 def _check_roles(application: Application, policy: Policy, today: date) -> None:
@@ -227,7 +227,7 @@ def _check_roles(application: Application, policy: Policy, today: date) -> None:
 
 
 def _check_rebinding(application: Application, policy: Policy, today: date) -> None:
-    ended = [b.ended_on for b in _between(application) if b.ended_on is not None]
+    ended = [b.ended_on for b in _between(application) if b.approved and b.ended_on is not None]
     if not ended:
         return
     earliest = policy.rebinding_lock.after(max(ended))

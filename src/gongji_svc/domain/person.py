@@ -4,16 +4,18 @@ Rule: values only. Names and numbers that identify someone come here decrypted f
 are never kept.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
+from gongji_svc.domain.guardian import Guardian
 from gongji_svc.domain.terms import (
     AccountKind,
     AccountState,
-    InsuredStatus,
     Insurance,
+    InsuredStatus,
     PersonType,
 )
 
@@ -87,10 +89,18 @@ class Person:
     identities: frozenset[str] = frozenset()
     chronic_diseases: frozenset[str] = frozenset()
     referral_filings: tuple[ReferralFiling, ...] = ()
+    guardians: tuple[Guardian, ...] = ()
 
     @property
     def publicly_funded(self) -> bool:
         return PUBLICLY_FUNDED in self.identities
+
+    def has_guardian(self, person_id: UUID, day: date) -> bool:
+        """Whether that other person may act for this one on a day."""
+        return self.birth_date is not None and any(
+            one.guardian_id == person_id and one.acts_on(day, self.birth_date)
+            for one in self.guardians
+        )
 
     def enrolment_in(self, insurance: Insurance, region: str) -> Enrolment | None:
         """The enrolment of this kind in this region, if there is one."""
@@ -98,6 +108,15 @@ class Person:
             if enrolment.insurance is insurance and enrolment.region == region:
                 return enrolment
         return None
+
+
+def same_name(name: str, other: str) -> bool:
+    """Whether two spellings are one name: blanks and full-width forms make no difference."""
+    return _plain(name) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ def _stated(
         raise reading.error(place, 'expected { value = ..., source = "..." }', index)
     unknown = sorted(set(stated) - {"value", "source"})
     if unknown:
-        raise reading.error(f"{place}.{unknown[0]}", "unknown key; expected value, source", index)
+        raise reading.error(place, f"unknown key {unknown[0]}; expected value, source", index)
     source = stated.get("source")
     if not isinstance(source, str) or not source.strip():
         raise reading.error(place, "expected a source", index)

@@ -106,6 +106,7 @@ class RiskRule:
 
 
 def flag(value: object) -> bool:
+    """true or false."""
     if not isinstance(value, bool):
         raise ValueError("expected true or false")
     return value
@@ -127,12 +128,14 @@ def ratio(value: object) -> int:
 
 
 def day(value: object) -> date:
+    """A TOML date."""
     if isinstance(value, datetime) or not isinstance(value, date):
         raise ValueError("expected a date such as 2024-09-01")
     return value
 
 
 def text(value: object) -> str:
+    """A text that is not empty."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("expected a text that is not empty")
     return value
@@ -147,6 +150,8 @@ def year(value: object) -> int:
 
 
 def one_of(words: type[E]) -> Reader[E]:
+    """One word of an enumeration."""
+
     def read(value: object) -> E:
         if not isinstance(value, str) or value not in words.__members__:
             raise ValueError(f"expected one of {', '.join(words)}")
@@ -156,6 +161,8 @@ def one_of(words: type[E]) -> Reader[E]:
 
 
 def optional(reader: Reader[T]) -> Reader[T | None]:
+    """What the reader takes, or "NONE": an inherited value is withdrawn."""
+
     def read(value: object) -> T | None:
         return None if value == "NONE" else reader(value)
 
@@ -163,6 +170,8 @@ def optional(reader: Reader[T]) -> Reader[T | None]:
 
 
 def list_of(reader: Reader[T]) -> Reader[tuple[T, ...]]:
+    """A list in its order, nothing twice."""
+
     def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
             raise ValueError("expected a list")
@@ -175,11 +184,14 @@ def list_of(reader: Reader[T]) -> Reader[tuple[T, ...]]:
 
 
 def set_of(reader: Reader[T]) -> Reader[frozenset[T]]:
+    """A list whose order means nothing."""
     items = list_of(reader)
     return lambda value: frozenset(items(value))
 
 
 def mapping_of(key: Reader[K], reader: Reader[T]) -> Reader[Mapping[K, T]]:
+    """A table whose keys and values are all of one kind."""
+
     def read(value: object) -> Mapping[K, T]:
         if not isinstance(value, dict):
             raise ValueError("expected a table")
@@ -243,6 +255,7 @@ def by_level(reader: Reader[T]) -> Reader[Mapping[InstitutionLevel, T]]:
 
 
 def window(value: object) -> Window:
+    """{ from = ..., to = ... }, in order."""
     read = _window_record(value)
     if read.to < read.from_:
         raise ValueError("to lies before from")
@@ -250,6 +263,7 @@ def window(value: object) -> Window:
 
 
 def premium_group(value: object) -> PremiumGroup:
+    """{ payable_fen = ... } or { subsidy_fen = ... }."""
     read = _premium_group_record(value)
     if (read.payable_fen is None) == (read.subsidy_fen is None):
         raise ValueError("expected either payable_fen or subsidy_fen")
@@ -257,6 +271,7 @@ def premium_group(value: object) -> PremiumGroup:
 
 
 def month_day(value: object) -> MonthDay:
+    """{ month = ..., day = ... }, a day of every year."""
     read = _month_day_record(value)
     try:
         read.in_year(2023)  # a year without 29 February

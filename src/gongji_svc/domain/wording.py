@@ -19,7 +19,7 @@ from gongji_svc.domain.terms import (
     Relation,
 )
 
-RELATION_ZH = {
+RELATION_ZH: dict[str, str] = {
     Relation.SPOUSE: "配偶",
     Relation.CHILD: "子女",
     Relation.GRANDCHILD: "孙子女、外孙子女",
@@ -27,29 +27,29 @@ RELATION_ZH = {
     Relation.GRANDPARENT: "祖父母、外祖父母",
     Relation.SIBLING: "兄弟姐妹",
 }
-INSURANCE_ZH = {
+INSURANCE_ZH: dict[str, str] = {
     Insurance.EMPLOYEE: "职工医保",
     Insurance.RESIDENT: "城乡居民医保",
     Insurance.LONG_TERM_CARE: "长期护理保险",
 }
-PERSON_TYPE_ZH = {
+PERSON_TYPE_ZH: dict[str, str] = {
     PersonType.ACTIVE: "在职",
     PersonType.RETIRED: "退休",
     PersonType.RESIDENT: "居民",
 }
-LEVEL_ZH = {
+LEVEL_ZH: dict[str, str] = {
     InstitutionLevel.PRIMARY: "一级",
     InstitutionLevel.SECONDARY: "二级",
     InstitutionLevel.TERTIARY: "三级",
     InstitutionLevel.NONE: "未定级",
 }
-CLASS_ZH = {CatalogClass.A: "甲类", CatalogClass.B: "乙类", CatalogClass.C: "丙类"}
-ACCOUNT_KIND_ZH = {
+CLASS_ZH: dict[str, str] = {CatalogClass.A: "甲类", CatalogClass.B: "乙类", CatalogClass.C: "丙类"}
+ACCOUNT_KIND_ZH: dict[str, str] = {
     AccountKind.GENERAL: "个人账户",
     AccountKind.CURRENT_YEAR: "当年账户",
     AccountKind.PAST_YEARS: "历年账户",
 }
-DOCUMENT_ZH = {
+DOCUMENT_ZH: dict[str, str] = {
     DocumentKind.ID_FRONT: "身份证人像面",
     DocumentKind.ID_BACK: "身份证国徽面",
     DocumentKind.COMMITMENT: "个人承诺书",
@@ -57,34 +57,34 @@ DOCUMENT_ZH = {
     DocumentKind.HOUSEHOLD: "居民户口簿",
     DocumentKind.OTHER: "其他证明材料",
 }
-OF_ZH = {
+OF_ZH: dict[str, str] = {
     DocumentOf.DONOR: "授权人",
     DocumentOf.BENEFICIARY: "使用人",
     DocumentOf.BOTH: "双方",
 }
-DETAIL_ZH = {
+DETAIL_ZH: dict[str, str] = {
     BeneficiaryField.NAME: "使用人姓名",
     BeneficiaryField.CERTIFICATE: "使用人证件号码",
     BeneficiaryField.PHONE: "使用人联系电话",
     BeneficiaryField.CARD_NO: "使用人医保卡号",
 }
-ORDER_ZH = {
+ORDER_ZH: dict[str, str] = {
     Order.USER_PRIORITY: "按使用人设定的顺序",
     Order.BINDING_TIME_ASC: "先绑定的先扣",
     Order.BINDING_TIME_DESC: "后绑定的先扣",
     Order.BALANCE_DESC_THEN_NAME: "可共济余额多的先扣",
     Order.EXPLICIT_DONOR: "由使用人当次选定",
 }
-AREA_ZH = {
+AREA_ZH: dict[str, str] = {
     Area.SAME_REGION: "同一统筹区",
     Area.SAME_PROVINCE: "同一省份",
     Area.NATION: "全国",
 }
 _ALL: dict[str, str] = {
-    str(word): text
-    for table in (RELATION_ZH, INSURANCE_ZH, ORDER_ZH, AREA_ZH)
-    for word, text in table.items()  # type: ignore[attr-defined]  # tables of different enums
-} | {
+    **RELATION_ZH,
+    **INSURANCE_ZH,
+    **ORDER_ZH,
+    **AREA_ZH,
     "MEDICAL": "医疗费用",
     "PREMIUM": "代缴保费",
     "APP": "手机APP",

@@ -12,6 +12,8 @@ from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.state import State
 from gongji_svc.storage.statements import Row
 
+_NEVER_APPROVED = (BindingState.PENDING_REVIEW, BindingState.REJECTED)
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -20,7 +22,11 @@ class Kept:
     binding: Binding
     channel: str
     commitment: dict[str, Any]
+    document_ids: tuple[UUID, ...]
+    donor_region: str
     policy: str
+    key_id: int
+    beneficiary_phone: bytes | None
     created_by: dict[str, str]
     updated_at: datetime
 
@@ -45,7 +51,11 @@ class Kept:
             limits.per_year_fen,
             self.channel,
             self.commitment,
+            [str(document_id) for document_id in self.document_ids],
+            self.donor_region,
             self.policy,
+            self.key_id,
+            self.beneficiary_phone,
             self.created_by,
             binding.bound_at,
             self.updated_at,
@@ -74,7 +84,11 @@ def kept_from(row: Row) -> Kept:
         *limits,
         channel,
         commitment,
+        document_ids,
+        donor_region,
         policy,
+        key_id,
+        beneficiary_phone,
         created_by,
         created_at,
         updated_at,
@@ -92,8 +106,20 @@ def kept_from(row: Row) -> Kept:
         uses=frozenset(Use(use) for use in uses),
         limits=Caps(*limits),
         ended_on=ended_on,
+        approved=state not in _NEVER_APPROVED,
     )
-    return Kept(binding, channel, commitment, policy, created_by, updated_at)
+    return Kept(
+        binding,
+        channel,
+        commitment,
+        tuple(UUID(document_id) for document_id in document_ids),
+        donor_region,
+        policy,
+        key_id,
+        beneficiary_phone,
+        created_by,
+        updated_at,
+    )
 
 
 def bindings_of(state: State, beneficiary_id: UUID) -> tuple[Binding, ...]:

@@ -75,6 +75,7 @@ _MOVE = Change(
 )
 _WRITES = {table.name: Write(table) for table in tables.metadata.sorted_tables}
 _REPLACES = {table.name: Write(table, replace=True) for table in tables.metadata.sorted_tables}
+_REMOVES = {table.name: Remove(table) for table in (tables.person_directory, tables.enrolments)}
 
 
 def is_distributed(tx: Tx) -> bool:
@@ -196,19 +197,10 @@ def record(
     by_region: bool,
 ) -> None:
     """Write what was decided: rows by table, entries, balances, answers; free abandoned keys."""
-    new: defaultdict[str, list[Row]] = defaultdict(list)
-    replaced: defaultdict[str, dict[Row, Row]] = defaultdict(dict)
+    rows = _Rows()
     for decision in decisions:
-        for table, row in decision.new:
-            new[table.name].append(row)
-        for table, row in decision.replaced:
-            replaced[table.name][row[: len(table.primary_key.columns)]] = row
-    for table in tables.metadata.sorted_tables:
-        _WRITES[table.name].run(tx, new[table.name], by_region=by_region)
-        changed = replaced[table.name]
-        _REPLACES[table.name].run(
-            tx, [changed[key] for key in sorted(changed)], by_region=by_region
-        )
+        rows.take(decision)
+    rows.write(tx, by_region=by_region)
     _WRITES["entries"].run(tx, state.entries, by_region=by_region)
     _WRITES["ledger_lines"].run(tx, state.ledger_lines, by_region=by_region)
     _MOVE.run(
@@ -217,6 +209,42 @@ def record(
     answers = [(*key, answered[key].result_id, answered[key].answer) for key in sorted(answered)]
     _ANSWER.run(tx, answers, by_region=by_region)
     _ABANDON.run(tx, sorted(abandoned), by_region=by_region)
+
+
+class _Rows:
+    """What becomes of rows by table when several decisions are recorded at once.
+
+    Removals run first: a row that a later decision writes again stays, and what a later decision
+    removes is not written at all.
+    """
+
+    def __init__(self) -> None:
+        self._new: defaultdict[str, list[Row]] = defaultdict(list)
+        self._replaced: defaultdict[str, dict[Row, Row]] = defaultdict(dict)
+        self._removed: defaultdict[str, set[Row]] = defaultdict(set)
+
+    def take(self, decision: Decision) -> None:
+        """Add a decision to what the ones before it made."""
+        for table, key in decision.removed:
+            new = self._new[table.name]
+            self._new[table.name] = [row for row in new if row[: len(key)] != key]
+            self._replaced[table.name].pop(key, None)
+            self._removed[table.name].add(key)
+        for table, row in decision.new:
+            self._new[table.name].append(row)
+        for table, row in decision.replaced:
+            self._replaced[table.name][row[: len(table.primary_key.columns)]] = row
+
+    def write(self, tx: Tx, *, by_region: bool) -> None:
+        """Write table by table."""
+        # Two processes may register the same people: in one order, so that neither deadlocks.
+        self._new[tables.person_directory.name].sort()
+        for name, remove in _REMOVES.items():
+            remove.run(tx, sorted(self._removed[name]), by_region=by_region)
+        for name in _WRITES:
+            _WRITES[name].run(tx, self._new[name], by_region=by_region)
+            changed = self._replaced[name]
+            _REPLACES[name].run(tx, [changed[key] for key in sorted(changed)], by_region=by_region)
 
 
 def _moved(account: AccountRow) -> Row:

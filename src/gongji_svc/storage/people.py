@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from gongji_svc.domain.guardian import Guardian, GuardianKind
 from gongji_svc.domain.person import (
     Enrolment,
     Period,
@@ -60,7 +61,7 @@ class PersonRow:
     phone: bytes | None
     birth_date: date
     died_on: date | None
-    guardians: list[str]
+    guardians: list[dict[str, Any]]
     premium_years: list[dict[str, Any]]
     identities: list[str]
     chronic_diseases: list[str]
@@ -100,16 +101,16 @@ def person_from(kept: PersonRow, enrolments: list[Row], sealer: Sealer) -> Perso
         identities=frozenset(kept.identities),
         chronic_diseases=frozenset(kept.chronic_diseases),
         referral_filings=tuple(_referral_filing(filing) for filing in kept.referral_filings),
+        guardians=tuple(_guardian(one) for one in kept.guardians),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A person to be kept: the identity, what the rules see, and who may act for them."""
+    """A person to be kept: the identity, and what the rules see."""
 
     person: Person
     identity: Identity
-    guardians: tuple[str, ...] = ()
     created_at: datetime | None = field(default=None)
 
     def rows(self, sealer: Sealer, now: datetime) -> tuple[Row, list[Row]]:
@@ -132,7 +133,7 @@ class Registered:
             seal("phone", identity.phone) if identity.phone else None,
             person.birth_date,
             person.died_on,
-            list(self.guardians),
+            [_guardian_json(one) for one in person.guardians],
             [_premium_year_json(year) for year in person.premium_years],
             sorted(person.identities),
             sorted(person.chronic_diseases),
@@ -219,3 +220,18 @@ def _referral_filing(kept: dict[str, Any]) -> ReferralFiling:
 def _referral_filing_json(filing: ReferralFiling) -> dict[str, Any]:
     kept = {"region": filing.region, "from": filing.from_.isoformat()}
     return kept if filing.to is None else {**kept, "to": filing.to.isoformat()}
+
+
+def _guardian(kept: dict[str, Any]) -> Guardian:
+    return Guardian(
+        UUID(kept["person_id"]),
+        GuardianKind(kept["kind"]),
+        _day(kept.get("from")),
+        _day(kept.get("to")),
+    )
+
+
+def _guardian_json(guardian: Guardian) -> dict[str, str]:
+    kept = {"person_id": str(guardian.guardian_id), "kind": guardian.kind.value}
+    days = (("from", guardian.from_), ("to", guardian.to))
+    return kept | {name: day.isoformat() for name, day in days if day is not None}

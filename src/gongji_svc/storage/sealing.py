@@ -9,7 +9,6 @@ bound to its place, so a sealed name copied to another row does not open there.
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -44,25 +43,25 @@ class KeyRing:
         return cls(secrets.token_bytes(_INDEX_KEY_BYTES), {1: secrets.token_bytes(_DATA_KEY_BYTES)})
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def parse(cls, text: str, origin: str) -> Self:
         """Read a key file: one line `index HEX`, one or more lines `data ID HEX`; `#` begins a
         comment.
         """
         index_key = b""
         data_keys: dict[int, bytes] = {}
-        for number, line in enumerate(path.read_text().splitlines(), 1):
+        for number, line in enumerate(text.splitlines(), 1):
             match line.split("#", 1)[0].split():
                 case []:
                     continue
-                case ["index", text]:
-                    index_key = _key(text, _INDEX_KEY_BYTES, path, number)
-                case ["data", key_id, text] if key_id.isdigit() and 0 < int(key_id) < 1 << 15:
-                    data_keys[int(key_id)] = _key(text, _DATA_KEY_BYTES, path, number)
+                case ["index", digits]:
+                    index_key = _key(digits, _INDEX_KEY_BYTES, origin, number)
+                case ["data", key_id, digits] if key_id.isdigit() and 0 < int(key_id) < 1 << 15:
+                    data_keys[int(key_id)] = _key(digits, _DATA_KEY_BYTES, origin, number)
                 case _:
-                    raise KeyFileInvalid(f"{path}:{number}: write 'index HEX' or 'data ID HEX'")
+                    raise KeyFileInvalid(f"{origin}:{number}: write 'index HEX' or 'data ID HEX'")
         if not index_key or not data_keys:
             raise KeyFileInvalid(
-                f"{path}: needs one 'index HEX' line and at least one 'data ID HEX'"
+                f"{origin}: needs one 'index HEX' line and at least one 'data ID HEX'"
             )
         return cls(index_key, data_keys)
 
@@ -72,13 +71,15 @@ class KeyRing:
         return "\n".join([f"index {self.index_key.hex()}", *data, ""])
 
 
-def _key(text: str, size_bytes: int, path: Path, line: int) -> bytes:
+def _key(text: str, size_bytes: int, origin: str, line: int) -> bytes:
     try:
         key = bytes.fromhex(text)
     except ValueError:
         key = b""
     if len(key) != size_bytes:
-        raise KeyFileInvalid(f"{path}:{line}: the key must be {size_bytes * 2} hexadecimal digits")
+        raise KeyFileInvalid(
+            f"{origin}:{line}: the key must be {size_bytes * 2} hexadecimal digits"
+        )
     return key
 
 
@@ -92,17 +93,25 @@ class Sealer:
 
     def seal(self, text: str, place: bytes) -> bytes:
         """Encrypt `text` with the newest data key, bound to `place` (what the value belongs to)."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        cipher = Cipher(algorithms.SM4(self._keys.data_keys[self.key_id]), modes.GCM(nonce))
-        encryptor = cipher.encryptor()
-        encryptor.authenticate_additional_data(place)
-        body = encryptor.update(text.encode()) + encryptor.finalize()
-        return nonce + encryptor.tag + body
+        return self.seal_bytes(text.encode(), place)
 
     def open(self, sealed: bytes, key_id: int, place: bytes) -> str:
         """Decrypt what `seal` made with data key `key_id` for `place`; SealBroken when it does not
         open.
         """
+        return self.open_bytes(sealed, key_id, place).decode()
+
+    def seal_bytes(self, content: bytes, place: bytes) -> bytes:
+        """As `seal`, for what is no text."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        cipher = Cipher(algorithms.SM4(self._keys.data_keys[self.key_id]), modes.GCM(nonce))
+        encryptor = cipher.encryptor()
+        encryptor.authenticate_additional_data(place)
+        body = encryptor.update(content) + encryptor.finalize()
+        return nonce + encryptor.tag + body
+
+    def open_bytes(self, sealed: bytes, key_id: int, place: bytes) -> bytes:
+        """As `open`, for what is no text."""
         key = self._keys.data_keys.get(key_id)
         if key is None:
             raise SealBroken(f"data key {key_id} is not in the key file")
@@ -110,15 +119,16 @@ class Sealer:
         decryptor = Cipher(algorithms.SM4(key), modes.GCM(nonce, tag)).decryptor()
         decryptor.authenticate_additional_data(place)
         try:
-            body = decryptor.update(sealed[_NONCE_BYTES + _TAG_BYTES :]) + decryptor.finalize()
+            return decryptor.update(sealed[_NONCE_BYTES + _TAG_BYTES :]) + decryptor.finalize()
         except InvalidTag as broken:
             raise SealBroken("the sealed value does not belong here or was altered") from broken
-        return body.decode()
 
     def index(self, kind: str, value: str) -> bytes:
-        """The keyed hash (32 bytes) under which a certificate or card (`kind`, `value`) is found."""
+        """The keyed hash (32 bytes) under which a certificate or card (`kind`, `value`) is found;
+        x and X are the same.
+        """
         digest = self._index.copy()
-        digest.update(f"{kind}\0{value}".encode())
+        digest.update(f"{kind}\0{value.upper()}".encode())
         return digest.finalize()
 
     def field_hash(self, value: bytes) -> bytes:

@@ -72,13 +72,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a command decided: the answer's bytes, journals, and new or replaced rows by table."""
+    """What a command decided: the answer's bytes, journals, new or replaced rows by table, and the
+    primary keys of rows that go.
+    """
 
     answer: bytes
     result_id: UUID | None = None
     journals: tuple[Journal, ...] = ()
     new: tuple[tuple[Table, Row], ...] = ()
     replaced: tuple[tuple[Table, Row], ...] = ()
+    removed: tuple[tuple[Table, Row], ...] = ()
 
 
 @dataclass(slots=True)
@@ -159,6 +162,8 @@ class State:
         # From here on nothing may fail.
         for journal in journals:
             self._post(journal)
+        for table, key in decision.removed:
+            _FORGET[table.name](self, key)
         for table, row in (*decision.new, *decision.replaced):
             self.absorb(table, row)
 
@@ -268,6 +273,11 @@ _ABSORB: dict[str, Callable[[State, Row], None]] = {
     "accounts": _account,
     "counters": _counter,
     "documents": lambda state, row: state.documents.__setitem__(_document_id(row), row),
+}
+
+_FORGET: dict[str, Callable[[State, Row], None]] = {
+    "person_directory": lambda state, key: state.directory.__delitem__(key[0]),
+    "enrolments": lambda state, key: state.enrolments[key[1]].__delitem__(key[2:]),
 }
 
 

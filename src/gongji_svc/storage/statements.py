@@ -118,7 +118,7 @@ class _RowStatement:
         self._columns = columns
         self._together = compiled(statement)
         self._one_region = self._together
-        if not isinstance(statement, Insert):
+        if not isinstance(statement, Insert) and "region" in table.c:
             self._one_region = compiled(
                 statement.where(table.c.region == bindparam("one_region", type_=Text))
             )

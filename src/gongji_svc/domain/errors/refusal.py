@@ -27,7 +27,7 @@ class _Details(dict[str, str]):
         return "—"
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
+class Refusal(Exception):
     """A call that the rules refuse; nothing was done.
 
     业务未办理。

@@ -97,7 +97,36 @@ def upgrade() -> None:
             nullable=False,
             comment="{text_version, accepted_at, signer}",
         ),
-        sa.Column("policy", sa.Text(), nullable=False, comment="the policy blocks that decided it"),
+        sa.Column(
+            "document_ids",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="the documents attached",
+        ),
+        sa.Column(
+            "donor_region",
+            sa.Text(),
+            nullable=False,
+            comment="the pooling region whose rules decide",
+        ),
+        sa.Column(
+            "policy",
+            sa.Text(),
+            nullable=False,
+            comment="digest and blocks of the rules that decided",
+        ),
+        sa.Column(
+            "key_id",
+            sa.SmallInteger(),
+            nullable=False,
+            comment="data key of the sealed columns",
+        ),
+        sa.Column(
+            "beneficiary_phone",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="sealed; as the application gave it",
+        ),
         sa.Column(
             "created_by",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -108,6 +137,12 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("region", "id", name=op.f("bindings_pkey")),
         comment="共济绑定: who may spend whose money; in the beneficiary's home region.",
+    )
+    op.create_index(
+        op.f("bindings_donor_region_state_created_at_idx"),
+        "bindings",
+        ["donor_region", "state", "created_at"],
+        unique=False,
     )
     op.create_index(
         op.f("bindings_region_beneficiary_id_idx"),
@@ -318,7 +353,7 @@ def upgrade() -> None:
             "guardians",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=False,
-            comment="person ids of registered guardians",
+            comment="[{person_id, kind, from, to}]",
         ),
         sa.Column(
             "premium_years",

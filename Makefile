@@ -1,0 +1,87 @@
+# Two commands do everything on a machine with git, make and Python 3.11 (with venv and pip):
+#   make run    set up, start it all with the demo data, buy something at a pharmacy, keep serving
+#   make test   set up, then every check and every test
+# Each step is a target of its own; `make help` lists them.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:          # the order of `make test` is meant: what is quick and cheap fails first
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+BIN := .venv/bin
+SET_UP := .venv/set-up.stamp
+TEST_PROCESSES ?= 2
+
+# The first of these that is Python 3.11 or newer; empty when there is none.
+PYTHON := $(firstword $(foreach name,python3.11 python3 python3.13 python3.12,\
+	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
+
+.PHONY: run
+run: setup ## start everything with the demo data and one sample purchase; Ctrl-C ends it
+	@exec $(BIN)/gongji up --demo
+
+.PHONY: test
+test: setup lint types imports check-proto check-requirements unit ## every check and every test
+
+.PHONY: setup
+setup: $(SET_UP) ## a virtual environment in .venv with the locked dependencies
+
+$(SET_UP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install python3.11 and python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "$(PYTHON) cannot make a virtual environment: install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: lint
+lint: setup ## style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: types
+types: setup ## static types, strict
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: setup ## imports point one way only
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: proto
+proto: setup ## regenerate src/gongji from proto/
+	$(BIN)/python proto/generate.py
+
+.PHONY: check-proto
+check-proto: setup ## the generated code is that of the contract, and the contract is clean
+	$(BIN)/python proto/generate.py --check
+	$(BIN)/buf lint
+
+.PHONY: requirements
+requirements: setup ## rewrite docs/requirements.md from the tests' markers
+	$(BIN)/python -m tests.requirements
+
+.PHONY: check-requirements
+check-requirements: setup ## docs/requirements.md is up to date
+	$(BIN)/python -m tests.requirements --check
+
+.PHONY: unit
+unit: setup ## the tests; K=words runs those whose name has them
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) $(if $(K),-k "$(K)")
+
+.PHONY: format
+format: setup ## put the code into its format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# uv resolves for every platform at once. It is a developer's tool, so it lives only for this.
+.PHONY: lock
+lock: ## resolve the dependencies anew into requirements.lock
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(PYTHON) -m venv "$$folder"; "$$folder/bin/pip" install --quiet uv; \
+	"$$folder/bin/uv" pip compile pyproject.toml --group dev --generate-hashes --universal \
+		--python-version 3.11 --no-header --no-emit-index-url --quiet -o requirements.lock

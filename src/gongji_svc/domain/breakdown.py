@@ -1,0 +1,70 @@
+"""The sums of a settlement, and those of a bill that was priced elsewhere.
+
+Rule: a `Breakdown` whose identities do not hold cannot be made.
+"""
+
+from dataclasses import dataclass, fields
+
+from gongji_svc.domain.errors import BreakdownMismatch
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """The sums of a settlement in fen, with the names of the contract; ratio in basis points."""
+
+    total_fen: int
+    full_self_pay_fen: int
+    over_limit_fen: int
+    pre_self_pay_fen: int
+    in_scope_fen: int
+    deductible_fen: int
+    fund_ratio_bp: int
+    fund_pay_fen: int
+    personal_fen: int
+    account_pay_fen: int
+    mutual_aid_pay_fen: int
+    cash_pay_fen: int
+
+    def __post_init__(self) -> None:
+        parts = self.full_self_pay_fen + self.over_limit_fen + self.pre_self_pay_fen
+        if self.total_fen != parts + self.in_scope_fen:
+            raise ValueError("total != full_self_pay + over_limit + pre_self_pay + in_scope")
+        if self.total_fen != self.fund_pay_fen + self.personal_fen:
+            raise ValueError("total != fund_pay + personal")
+        if self.personal_fen != self.account_pay_fen + self.cash_pay_fen:
+            raise ValueError("personal != account_pay + cash_pay")
+        if not 0 <= self.mutual_aid_pay_fen <= self.account_pay_fen:
+            raise ValueError("mutual_aid_pay is not a part of account_pay")
+        if self.fund_pay_fen < 0 or self.cash_pay_fen < 0:
+            raise ValueError("fund_pay or cash_pay is negative")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBreakdown:
+    """A bill priced elsewhere (INPATIENT): the accounts pay its personal share; fen."""
+
+    total_fen: int
+    full_self_pay_fen: int
+    over_limit_fen: int
+    pre_self_pay_fen: int
+    in_scope_fen: int
+    deductible_fen: int
+    fund_ratio_bp: int
+    fund_pay_fen: int
+    personal_fen: int
+
+
+def check_given(given: GivenBreakdown, total_fen: int) -> None:
+    """BreakdownMismatch when a given breakdown does not fulfil its identities, or not the total."""
+    parts = given.full_self_pay_fen + given.over_limit_fen + given.pre_self_pay_fen
+    for holds, identity in (
+        (given.total_fen == total_fen, "total_fen = given_breakdown.total_fen"),
+        (
+            given.total_fen == parts + given.in_scope_fen,
+            "total = full_self_pay + over_limit + pre_self_pay + in_scope",
+        ),
+        (given.total_fen == given.fund_pay_fen + given.personal_fen, "total = fund_pay + personal"),
+        (min(getattr(given, f.name) for f in fields(given)) >= 0, "0 <= each part"),
+    ):
+        if not holds:
+            raise BreakdownMismatch(identity=identity)

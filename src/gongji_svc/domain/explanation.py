@@ -1,0 +1,185 @@
+"""The words for the facts of an explanation, in Chinese and English, made when somebody reads.
+
+Rule: a sentence is chosen by the fact, never the other way round. Amounts are shown in yuan; a
+donor is called by the (masked) name that the caller may see.
+"""
+
+from collections.abc import Mapping
+
+from gongji_svc.domain.money import percent, yuan
+from gongji_svc.domain.step import Caution, Rule, Step
+from gongji_svc.domain.usability import Obstacle, Why
+from gongji_svc.domain.wording import ACCOUNT_KIND_ZH, LEVEL_ZH
+
+CHINESE = "zh-CN"
+ENGLISH = "en"
+
+_STEPS: Mapping[Rule, tuple[str, str]] = {
+    Rule.FULL_SELF_PAY: ("全自费（丙类）{amount}元", "full self-pay (class C) {amount} yuan"),
+    Rule.OVER_LIMIT: ("超限价自费{amount}元", "above the price ceiling {amount} yuan"),
+    Rule.PRE_SELF_PAY: ("乙类先行自付{amount}元", "paid first for class B {amount} yuan"),
+    Rule.IN_SCOPE: ("符合政策范围{amount}元", "in scope {amount} yuan"),
+    Rule.GIVEN_BREAKDOWN: (
+        "费用构成由医疗机构给出，个人负担{amount}元",
+        "priced by the institution; personal share {amount} yuan",
+    ),
+    Rule.DEDUCTIBLE: (
+        "本次计入起付线{amount}元（本次之前尚余{left}元）",
+        "deductible borne {amount} yuan ({left} yuan were left)",
+    ),
+    Rule.FUND_RATIO: (
+        "统筹基金按{ratio}（{level}）支付{amount}元",
+        "the pooled fund pays {ratio} ({level}): {amount} yuan",
+    ),
+    Rule.FUND_CAP: (
+        "年度统筹支付已达封顶线，本次支付{amount}元",
+        "the annual cap is reached; the fund pays {amount} yuan",
+    ),
+    Rule.FUND_NONE: ("统筹基金不支付：{why}", "the pooled fund pays nothing: {why}"),
+    Rule.BENEFIT_CARRIED_FORWARD: (
+        "待遇标准沿用{year}年度的规定",
+        "benefit values carried forward from {year}",
+    ),
+    Rule.ACCOUNT_BASE: (
+        "个人账户可支付的部分为{amount}元",
+        "accounts may pay up to {amount} yuan of the personal share",
+    ),
+    Rule.ACCOUNTS_NOT_USED: ("本次未使用个人账户", "no account was to be used"),
+    Rule.OWN_ACCOUNT: ("本人{kind}支付{amount}元", "own account ({kind}) pays {amount} yuan"),
+    Rule.DONOR_PAID: ("{donor}共济支付{amount}元", "{donor} pays {amount} yuan"),
+    Rule.DONOR_LIMITED: (
+        "{donor}共济支付{amount}元：{why}",
+        "{donor} pays {amount} yuan: {why}",
+    ),
+    Rule.DONOR_SKIPPED: ("{donor}未支付：{why}", "{donor} pays nothing: {why}"),
+    Rule.CASH: ("现金支付{amount}元", "cash {amount} yuan"),
+    Rule.REFUND_REST: ("退费后保留的费用{amount}元", "{amount} yuan are left after the refund"),
+}
+
+_WHY: Mapping[str, tuple[str, str]] = {
+    Why.NO_BINDING: (
+        "尚未建立家庭共济关系（亲情账户不等于家庭共济）",
+        "no binding (a family card view is none)",
+    ),
+    Why.PENDING_REVIEW: ("绑定申请正在审核", "the binding waits for review"),
+    Why.REJECTED: ("绑定申请未通过审核", "the binding was rejected"),
+    Why.SUSPENDED: ("共济关系已暂停", "the binding is suspended"),
+    Why.ENDED: ("共济关系已解除", "the binding has ended"),
+    Why.EXPIRED: ("共济关系已到期", "the binding has expired"),
+    Why.NOT_STARTED: ("共济关系尚未到开始日期", "the binding has not begun"),
+    Why.USE_NOT_GRANTED: ("未开通此项用途", "this use is not granted"),
+    Why.DONOR_DECEASED: ("授权人已登记死亡", "the donor has died"),
+    Why.DONOR_NOT_INSURED: (
+        "授权人未在该统筹区参加职工医保",
+        "the donor is not insured as an employee there",
+    ),
+    Why.DONOR_LAPSED: ("授权人的医保已断缴", "the donor's insurance has lapsed"),
+    Why.DONOR_PUBLICLY_FUNDED: ("授权人为公费医疗人员", "the donor is publicly funded"),
+    Why.BENEFICIARY_NOT_INSURED: (
+        "使用人不是正常参保状态",
+        "the beneficiary is not insured",
+    ),
+    Why.BENEFICIARY_INSURANCE_NOT_ADMITTED: (
+        "使用人的险种不在共济范围内",
+        "the beneficiary's insurance is not admitted",
+    ),
+    Why.BENEFICIARY_OUT_OF_AREA: (
+        "使用人的参保地不在共济范围内",
+        "the beneficiary is insured outside the area",
+    ),
+    Why.BENEFICIARY_PUBLICLY_FUNDED: (
+        "使用人为公费医疗人员",
+        "the beneficiary is publicly funded",
+    ),
+    Why.VISIT_TYPE_NOT_ADMITTED: ("此就诊类型不能使用共济", "not for this type of visit"),
+    Why.PLACE_NOT_ADMITTED: ("此类机构不能使用共济", "not at this kind of institution"),
+    Why.CARE_OUT_OF_AREA: ("就医地不在共济范围内", "care is outside the area"),
+    Why.NO_ACCOUNT: ("授权人没有可共济的个人账户", "no account that may pay"),
+    Why.ACCOUNT_FROZEN: ("授权人的个人账户已冻结", "the account is frozen"),
+    Why.BALANCE_ZERO: ("授权人的个人账户余额为零", "the balance is zero"),
+    Why.BELOW_THRESHOLD: ("授权人的账户余额未达到起用线", "the balance is below the threshold"),
+    Why.BELOW_RESERVE: ("授权人的账户余额不超过留存金额", "only the reserve is left"),
+    Why.ALL_HELD: ("授权人的账户余额已全部预留或冻结", "the balance is held or frozen"),
+    Why.LIMIT_REACHED: ("已达限额", "a limit is reached"),
+    Why.OWN_NOT_ZERO: ("本人账户余额不为零", "the own balance is not zero"),
+    Why.NOT_CHOSEN: ("本次未选定该授权人", "this donor was not chosen"),
+    Why.NOT_THE_SINGLE_DONOR: (
+        "一次结算只能使用一名授权人",
+        "one donor only in a settlement",
+    ),
+    Why.NOT_NEEDED: ("费用已全部支付", "nothing was left to pay"),
+    "NOT_COMPUTED": ("本次不计算统筹待遇", "no benefit is computed here"),
+    "NOT_INSURED": ("未参保", "not insured"),
+    "LAPSED": ("断缴期间不享受统筹待遇", "the insurance has lapsed"),
+    "WAITING": ("处于待遇等待期", "in the waiting period"),
+    "ARREARS_UNPAID": ("断缴时间较长，须先补缴", "arrears must be paid first"),
+    "ARREARS_NOT_EFFECTIVE": ("补缴尚未生效", "the arrears paid are not effective yet"),
+    "VISIT_TYPE_WITHOUT_BENEFIT": ("此就诊类型无统筹待遇", "no benefit for this type of visit"),
+    "PERSON_WITHOUT_BENEFIT": ("此类人员无此项待遇", "no benefit for this type of person"),
+}
+
+_CAUTIONS: Mapping[Caution, tuple[str, str]] = {
+    Caution.RATIO_OF_OTHER_REGION: (
+        "异地就医：报销比例可能与参保地不同",
+        "care in another region: the ratio may differ",
+    ),
+    Caution.CATALOGUE_OF_OTHER_REGION: (
+        "异地就医：执行就医地医保目录",
+        "care in another region: its catalogue applies",
+    ),
+    Caution.FILING_MISSING: (
+        "异地就医：没有有效的备案，请办理备案",
+        "care in another region: no valid filing",
+    ),
+    Caution.CODE_NOT_IN_CATALOGUE: (
+        "部分项目不在医保目录内，按全自费处理",
+        "some codes are not in the catalogue: full self-pay",
+    ),
+    Caution.DONOR_NOT_CHOSEN: (
+        "本地须选定授权人后才能使用共济",
+        "here a donor must be chosen",
+    ),
+}
+
+
+def worded(step: Step, names: Mapping[str, str], language: str = CHINESE) -> str:
+    """One step as a sentence; `names` gives donors' names by binding id, as the caller may see."""
+    at = _column(language)
+    params = step.params
+    known = {
+        "amount": yuan(step.amount_fen),
+        "left": yuan(int(params.get("left_fen", 0))),
+        "ratio": percent(int(params.get("ratio_bp", 0))),
+        "level": _word(LEVEL_ZH, str(params.get("level", "")), language),
+        "kind": _word(ACCOUNT_KIND_ZH, str(params.get("kind", "")), language),
+        "year": str(params.get("year", "")),
+        "donor": names.get(str(params.get("binding_id", "")), ("授权人", "a donor")[at]),
+        "why": why_worded(str(params.get("why", "")), str(params.get("until", "")), language),
+    }
+    return _STEPS[step.rule][at].format_map(known)
+
+
+def why_worded(why: str, until: str = "", language: str = CHINESE) -> str:
+    """A reason as words, with the earliest date on which it changes, if there is one."""
+    at = _column(language)
+    text = _WHY.get(why, (why, why))[at]
+    return text + (f"（最早{until}）", f" (until {until})")[at] if until else text
+
+
+def obstacle_worded(obstacle: Obstacle, language: str = CHINESE) -> str:
+    """An obstacle to mutual aid as words (NAT-07)."""
+    until = obstacle.until.isoformat() if obstacle.until is not None else ""
+    return why_worded(obstacle.why, until, language)
+
+
+def caution_worded(caution: Caution, language: str = CHINESE) -> str:
+    """A caution as words (TIL-37)."""
+    return _CAUTIONS[caution][_column(language)]
+
+
+def _column(language: str) -> int:
+    return 1 if language == ENGLISH else 0
+
+
+def _word(words: Mapping[str, str], value: str, language: str) -> str:
+    return value if language == ENGLISH else words.get(value, value)

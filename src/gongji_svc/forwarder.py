@@ -1,0 +1,143 @@
+"""The front's side of the pipe: passes request bytes to its writer and answers back.
+
+Rules: the front neither parses nor builds the money path's messages. When the writer dies, the
+calls it had answer UNAVAILABLE (a repeat of the same request_id finds out what became of them) and
+a new writer is started. More calls than `max_waiting` are refused at once.
+"""
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from gongji_svc.domain.access import Caller
+from gongji_svc.domain.errors import QueueFull, ServiceUnavailable
+from gongji_svc.pipe import Answer, AnswerReader, Request, Settings
+from gongji_svc.services.status import code_of, status_of
+
+_log = structlog.get_logger()
+
+_RETRY_AFTER_SECONDS = 0.5
+_PAUSE_BEFORE_RESTART_SECONDS = 0.2
+_CALLS = 1 << 32
+
+
+@dataclass(slots=True)
+class _Process:
+    """A running writer and our end of its socket pair."""
+
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
+
+
+def _start(settings: Settings) -> _Process:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
+            [sys.executable, "-m", "gongji_svc.writer", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+    ours.sendall(settings.dump())
+    return _Process(process, ours)
+
+
+class Forwarder(asyncio.Protocol):
+    """Forwards calls to one writer process, and keeps one running."""
+
+    def __init__(self, settings: Settings, max_waiting: int) -> None:
+        self._settings = settings
+        self._max_waiting = max_waiting
+        self._writer: _Process | None = None
+        self._transport: asyncio.WriteTransport | None = None
+        self._answers = AnswerReader()
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._next_call = 0
+        self._closing = False
+        self._gone = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for an answer."""
+        return len(self._waiting)
+
+    async def start(self) -> None:
+        """Start the writer and connect to it."""
+        self._writer = _start(self._settings)
+        self._answers = AnswerReader()
+        self._gone.clear()
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self, sock=self._writer.socket)
+
+    async def forward(self, method: int, caller: Caller, body: bytes, deadline: float) -> Answer:
+        """The writer's answer; a refusal of our own when it has too much to do or is gone."""
+        if self._transport is None:
+            return _refused(ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
+        if len(self._waiting) >= self._max_waiting:
+            return _refused(QueueFull(retry_after_seconds=_RETRY_AFTER_SECONDS))
+        call = self._next_call = (self._next_call + 1) % _CALLS
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting[call] = answer
+        self._transport.write(Request(call, method, deadline, caller, body).dump())
+        # Once the writer has it, it completes although the caller may be gone.
+        return await asyncio.shield(answer)
+
+    async def close(self, drain_seconds: float) -> None:
+        """Let the writer finish what it has, then end it."""
+        self._closing = True
+        until = time.monotonic() + drain_seconds
+        while self._waiting and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        if self._transport is not None:
+            self._transport.close()
+        if self._writer is not None:
+            await asyncio.to_thread(_end, self._writer.process, drain_seconds)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The pipe to the writer is open."""
+        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - a socket's is one
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answers have come."""
+        for answer in self._answers.feed(data):
+            waiting = self._waiting.pop(answer.call, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The writer is gone: tell whoever waits, and start another."""
+        self._transport = None
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                refusal = ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
+                waiting.set_result(_refused(refusal))
+        self._waiting.clear()
+        if not self._closing:
+            _log.error("the writer is gone, starting another")
+            self._restart = asyncio.ensure_future(self._start_again())
+
+    async def _start_again(self) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._writer.process.wait, 10)
+        await asyncio.sleep(_PAUSE_BEFORE_RESTART_SECONDS)
+        if not self._closing:
+            await self.start()
+
+
+def _end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    try:
+        process.wait(grace_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _refused(refusal: ServiceUnavailable | QueueFull) -> Answer:
+    return Answer(0, int(code_of(refusal).value[0]), status_of(refusal).SerializeToString())

@@ -1,0 +1,208 @@
+"""The gRPC front: checks who calls, forwards the money path to its writer, answers reads itself.
+
+Rules: the front holds no lock and moves no money. It answers health, reflection and channelz. When
+it is told to end it takes no new calls, lets those in flight finish, and then ends its writer.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, Self
+
+import grpc
+import structlog
+import uvloop
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from gongji_svc import regions
+from gongji_svc.domain.errors import NotBuilt
+from gongji_svc.forwarder import Forwarder
+from gongji_svc.pipe import Answer, Settings
+from gongji_svc.services import messages, routes
+from gongji_svc.services.contract import METHODS, SERVICES, Method
+from gongji_svc.services.identity import Verifier
+from gongji_svc.services.interceptors import Call, Gate
+from gongji_svc.services.office import Office
+from gongji_svc.storage.database import Database
+from gongji_svc.storage.sealing import KeyRing, Sealer
+
+_log = structlog.get_logger()
+
+_OK = 0
+_READERS = 16
+_MAX_WAITING = 4096
+_DRAIN_SECONDS = 20.0
+# gRPC drops calls by itself beyond 1000 pending ones; our own bounded queue answers instead.
+_PENDING = 1 << 20
+_OPTIONS = (
+    ("grpc.so_reuseport", 1),
+    ("grpc.server.max_pending_requests", _PENDING),
+    ("grpc.server.max_pending_requests_hard_limit", _PENDING),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontSettings:
+    """What a front process needs; carries secrets, so it comes by standard input, never by name."""
+
+    listen: str
+    token_key: str
+    writer: Settings
+
+    def dump(self) -> bytes:
+        """The settings as one line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def load(cls, line: bytes) -> Self:
+        """The settings from their line."""
+        kept = json.loads(line)
+        return cls(kept["listen"], kept["token_key"], Settings(**kept["writer"]))
+
+
+class Front:
+    """One gRPC server with its writer process."""
+
+    def __init__(self, settings: FrontSettings, office: Office) -> None:
+        self._office = office
+        self._forwarder = Forwarder(settings.writer, _MAX_WAITING)
+        self._gate = Gate(Verifier(settings.token_key.encode()))
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._health = HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        channelz.add_channelz_servicer(self._server)
+        names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        self._server.add_generic_rpc_handlers(tuple(self._services()))
+        self.port = self._server.add_insecure_port(settings.listen)
+
+    async def start(self) -> None:
+        """Start the writer, then take calls."""
+        await self._forwarder.start()
+        await self._server.start()
+        for service in ("", *SERVICES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        _log.info("serving", port=self.port, process=os.getpid())
+
+    async def stop(self) -> None:
+        """Drain: no new calls, those in flight finish, then the writer ends."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(_DRAIN_SECONDS)
+        await self._forwarder.close(_DRAIN_SECONDS)
+        self._readers.shutdown()
+        self._office.close()
+
+    def _services(self) -> Iterator[grpc.GenericRpcHandler]:
+        for service in SERVICES:
+            handlers = {
+                method.name: self._handler(method)
+                for method in METHODS
+                if method.path.startswith(f"/{service}/")
+            }
+            yield grpc.method_handlers_generic_handler(service, handlers)
+
+    def _handler(self, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
+        if method.path in routes.UPLOADS:
+            return grpc.stream_unary_rpc_method_handler(
+                self._gate.client_stream(method, self._upload(method))
+            )
+        serve = self._unary(method)
+        if method.client_streaming:
+            return grpc.stream_unary_rpc_method_handler(self._gate.client_stream(method, serve))
+        handle = self._gate.unary(method, serve)
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(handle)
+        return grpc.unary_unary_rpc_method_handler(handle)
+
+    def _unary(self, method: Method) -> Callable[[Call, Any], Any]:
+        if method.path in routes.COMMANDS:
+            number = method.number
+
+            async def forward(call: Call, body: bytes) -> Answer:
+                return await self._forwarder.forward(number, call.caller, body, call.deadline)
+
+            return forward
+        if method.path in routes.READS:
+
+            async def answer(call: Call, body: bytes) -> Answer:
+                return await self._in_thread(
+                    lambda: routes.answer_read(self._office, method, call.caller, body)
+                )
+
+            return answer
+
+        async def refuse(call: Call, body: object) -> Answer:
+            raise NotBuilt
+
+        return refuse
+
+    def _upload(self, method: Method) -> Callable[[Call, AsyncIterator[bytes]], Any]:
+        async def receive(call: Call, bodies: AsyncIterator[bytes]) -> Answer:
+            loop = asyncio.get_running_loop()
+            requests = (messages.read(method.request, body) for body in _pulled(bodies, loop))
+            return await self._in_thread(
+                lambda: routes.UPLOADS[method.path](
+                    self._office, call.caller, requests
+                ).SerializeToString()
+            )
+
+        return receive
+
+    async def _in_thread(self, answer: Callable[[], bytes]) -> Answer:
+        loop = asyncio.get_running_loop()
+        return Answer(0, _OK, await loop.run_in_executor(self._readers, answer))
+
+
+def _pulled(bodies: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+    """The messages of a stream, pulled one by one from another thread."""
+
+    async def take() -> bytes | None:
+        return await anext(bodies, None)
+
+    while (body := asyncio.run_coroutine_threadsafe(take(), loop).result()) is not None:
+        yield body
+
+
+async def _serve(settings: FrontSettings) -> None:
+    database = Database(
+        settings.writer.database_url, prepare_threshold=settings.writer.prepare_threshold
+    )
+    office = Office(
+        database,
+        regions.load(),
+        Sealer(KeyRing.parse(settings.writer.keys, "the settings")),
+        timedelta(seconds=settings.writer.clock_offset_seconds),
+    )
+    front = Front(settings, office)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    # The parent holds the other end of standard input: when it is gone, so is our reason to be.
+    loop.add_reader(sys.stdin.fileno(), stopping.set)
+    await front.start()
+    sys.stdout.write(f"{front.port}\n")
+    sys.stdout.flush()
+    await stopping.wait()
+    with contextlib.suppress(asyncio.CancelledError):
+        await front.stop()
+
+
+def main() -> None:
+    """Serve until told to stop; the settings are the first line of standard input."""
+    uvloop.run(_serve(FrontSettings.load(sys.stdin.buffer.readline())))
+
+
+if __name__ == "__main__":
+    main()

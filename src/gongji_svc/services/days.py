@@ -1,0 +1,32 @@
+"""Between the contract's dates and days.
+
+Rule: a date that is no day of the calendar is a field error; an absent one stays absent.
+"""
+
+from datetime import date
+from typing import Any
+
+from google.protobuf.message import Message
+from google.type.date_pb2 import Date
+
+from gongji_svc.domain.errors import Violation
+from gongji_svc.services import messages
+
+
+def day_in(message: Message, name: str, path: str = "") -> date | None:
+    """The day in a date field, None where it is absent; InvalidField at `path`.`name` when it is
+    no day.
+    """
+    if not message.HasField(name):
+        return None
+    value: Any = getattr(message, name)
+    try:
+        return date(value.year, value.month, value.day)
+    except (ValueError, OverflowError) as wrong:
+        field = f"{path}.{name}" if path else name
+        raise messages.invalid(Violation(field, "日期不存在，请更正")) from wrong
+
+
+def date_of(day: date | None) -> Date | None:
+    """The contract's date of a day."""
+    return None if day is None else Date(year=day.year, month=day.month, day=day.day)

@@ -1,0 +1,110 @@
+"""IdentifyPatient: the till's first question (national 1101 and 2001).
+
+Rule: the till learns who stands before it, by a masked name, where the person is insured and
+whether benefits run, and what the own account can pay; nothing of anybody else.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from google.type.date_pb2 import Date
+
+from gongji.v1 import settlement_pb2 as pb
+from gongji.v1 import types_pb2
+from gongji_svc.domain.calendar import day_of
+from gongji_svc.domain.explanation import why_worded
+from gongji_svc.domain.masking import masked_name
+from gongji_svc.domain.person import Account, Enrolment
+from gongji_svc.domain.standing import standing_of
+from gongji_svc.services import till
+from gongji_svc.services.asked import Asked
+from gongji_svc.services.names import enum_number
+from gongji_svc.services.office import Office
+from gongji_svc.storage.accounts import accounts_of
+from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
+
+
+@dataclass(slots=True)
+class Identify:
+    """A credential to be recognised; only ever previewed, for it writes nothing."""
+
+    office: Office
+    asked: Asked
+    identity: bytes | None
+    patient_id: UUID | None = None
+
+    @property
+    def deadline(self) -> float:
+        """Unix seconds."""
+        return self.asked.deadline
+
+    def field_name(self, number: int) -> str:
+        """The contract's name of a field."""
+        return self.asked.field_name(number)
+
+    def lookups(self) -> Lookups:
+        """The institution, and whose credential it is."""
+        codes = (self.asked.message.institution_code,)
+        return Lookups(codes, () if self.identity is None else (self.identity,))
+
+    def keys(self, state: State) -> Keys:
+        """The patient."""
+        code = self.asked.message.institution_code
+        till.check_serving(till.institution_of(state, self.asked.caller, code))
+        if self.identity is not None:
+            self.patient_id = state.directory.get(self.identity)
+        return Keys(persons=() if self.patient_id is None else (self.patient_id,))
+
+    def discover(self, state: State) -> Wanted:  # noqa: ARG002 - the engine's shape
+        """The patient's own accounts."""
+        return Wanted(accounts_of=() if self.patient_id is None else (self.patient_id,))
+
+    def decide(self, state: State) -> Decision:
+        """Who it is."""
+        credential, sealer = self.asked.message.credential, self.office.sealer
+        person = till.patient_of(state, credential, self.patient_id, sealer)
+        day = day_of(state.now)
+        usable = till.usable_enrolments(person, day)
+        accounts = accounts_of(state, person.person_id)
+        patient = pb.Patient(
+            person_id=str(person.person_id),
+            name=masked_name(person.name),
+            enrolments=[
+                self._enrolment(one, day, usable=one in usable) for one in person.enrolments
+            ],
+            own_spendable_fen=self._spendable_fen(accounts, day) if accounts else None,
+        )
+        answer = pb.IdentifyPatientResponse(patient=patient)
+        return Decision(answer=answer.SerializeToString())
+
+    def _enrolment(self, enrolment: Enrolment, day: date, *, usable: bool) -> pb.PatientEnrolment:
+        policy = self.office.policy(enrolment.region, day)
+        standing = standing_of(enrolment, policy, day)
+        obstacle = standing.fund_obstacle
+        until = standing.until
+        return pb.PatientEnrolment(
+            insurance=enum_number(types_pb2.Insurance, enrolment.insurance),
+            region=enrolment.region,
+            region_name=policy.region_name,
+            person_type=enum_number(types_pb2.PersonType, enrolment.person_type),
+            usable=usable,
+            benefits_run=obstacle is None,
+            reason="" if obstacle is None else why_worded(obstacle),
+            benefits_from=(
+                None if until is None else Date(year=until.year, month=until.month, day=until.day)
+            ),
+        )
+
+    def _spendable_fen(self, accounts: tuple[Account, ...], day: date) -> int:
+        return sum(
+            account.spendable_fen
+            for account in accounts
+            if account.kind in self.office.policy(account.region, day).own_account_kinds
+        )
+
+
+def read_identify(office: Office, asked: Asked) -> Identify:
+    """The question in an IdentifyPatientRequest."""
+    identity = till.identity_hash(asked.message.credential, office.sealer)
+    return Identify(office, asked, identity)

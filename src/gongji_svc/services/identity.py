@@ -1,0 +1,88 @@
+"""Who is calling: bearer tokens to callers.
+
+Rule: a caller is what a verified token says and nothing else; the algorithm is pinned, a token
+without an expiry is refused. Development tokens are signed with a key that lies in the data folder
+of this installation.
+"""
+
+import os
+import secrets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jwt
+
+from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.errors import Unauthenticated
+
+_ALGORITHM = "HS256"
+_ISSUER = "gongji-development"
+_AUDIENCE = "gongji"
+_KEY_FILE = "development-token.key"
+_CACHED_TOKENS = 10_000
+_BEARER = "bearer "
+
+
+def development_key(data_dir: Path) -> bytes:
+    """The key of development tokens, made at first need (0600)."""
+    path = data_dir / _KEY_FILE
+    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+    return path.read_bytes()
+
+
+def issue_token(key: bytes, caller: Caller, lifetime_seconds: int) -> str:
+    """A development token for `caller`."""
+    now = int(time.time())
+    claims = {
+        "iss": _ISSUER,
+        "aud": _AUDIENCE,
+        "role": caller.role.value,
+        "sub": caller.subject,
+        "actor": caller.actor,
+        "iat": now,
+        "exp": now + lifetime_seconds,
+    }
+    return jwt.encode(claims, key, _ALGORITHM)
+
+
+@dataclass(slots=True)
+class Verifier:
+    """Turns authorization headers into callers; remembers tokens until they expire."""
+
+    key: bytes
+    _known: dict[str, tuple[float, Caller]] = field(default_factory=dict)
+
+    def caller(self, authorization: str) -> Caller:
+        """The caller of an `authorization` header; Unauthenticated when it does not prove one."""
+        known = self._known.get(authorization)
+        if known is not None and time.time() < known[0]:
+            return known[1]
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            raise Unauthenticated
+        expires_at, caller = self._verify(authorization[len(_BEARER) :])
+        if len(self._known) >= _CACHED_TOKENS:
+            self._known.clear()
+        self._known[authorization] = (expires_at, caller)
+        return caller
+
+    def _verify(self, token: str) -> tuple[float, Caller]:
+        try:
+            claims = jwt.decode(
+                token,
+                self.key,
+                [_ALGORITHM],
+                audience=_AUDIENCE,
+                issuer=_ISSUER,
+                options={"require": ["exp", "sub", "role"]},
+            )
+            caller = Caller(Role(claims["role"]), claims["sub"], claims.get("actor") or "")
+        except (jwt.InvalidTokenError, ValueError) as wrong:
+            raise Unauthenticated from wrong
+        return float(claims["exp"]), caller

@@ -1,0 +1,78 @@
+"""Request bytes to messages: read, then checked against the rules that the contract states.
+
+Rule: bad input names every field that is wrong and the remedy, and never gets further than here.
+"""
+
+from typing import Any, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from protovalidate import Validator
+
+from gongji_svc.domain.errors import InvalidField, MalformedRequest, Violation
+
+M = TypeVar("M", bound=Message)
+
+_VALIDATOR = Validator()
+
+# What a broken rule means to a person, by the last part of the rule's id.
+_REMEDIES = {
+    "required": "必填项，请填写",
+    "min_len": "内容过短",
+    "max_len": "内容过长",
+    "len": "长度不正确",
+    "max_bytes": "内容过长",
+    "pattern": "格式不正确",
+    "uuid": "编号格式不正确",
+    "min_items": "至少填写一项",
+    "max_items": "项数过多",
+    "unique": "有重复项",
+    "defined_only": "取值不在允许范围内",
+    "not_in": "请选择有效取值",
+    "in": "取值不在允许范围内",
+}
+_OUT_OF_RANGE = "数值超出允许范围"
+_OTHER = "内容不符合要求"
+
+
+def read(kind: type[M], body: bytes) -> M:
+    """The message in `body`, its fields checked.
+
+    MalformedRequest when the bytes are not such a message, InvalidField naming each bad field.
+    """
+    try:
+        message = kind.FromString(body)
+    except (DecodeError, UnicodeDecodeError) as broken:
+        raise MalformedRequest from broken
+    check(message)
+    return message
+
+
+def check(message: Message) -> None:
+    """InvalidField naming each field that breaks a rule of the contract."""
+    broken = _VALIDATOR.collect_violations(message)
+    if broken:
+        raise invalid(*(_violation(one.proto) for one in broken))
+
+
+def invalid(*violations: Violation) -> InvalidField:
+    """The refusal for fields that are wrong."""
+    fields = ", ".join(violation.field for violation in violations)
+    return InvalidField(violations=violations, fields=fields)
+
+
+def _violation(broken: Any) -> Violation:
+    rule = broken.rule_id.rsplit(".", 1)[-1]
+    remedy = _REMEDIES.get(rule)
+    if remedy is None:
+        remedy = _OUT_OF_RANGE if rule.startswith(("gt", "lt", "gte", "lte")) else _OTHER
+    return Violation(_path(broken.field), remedy)
+
+
+def _path(field: Any) -> str:
+    """The path of a field as the contract writes it: items[3].quantity."""
+    parts: list[str] = []
+    for element in field.elements:
+        subscript = element.subscript
+        place = "" if subscript is None else f"[{subscript.value}]"
+        parts.append(f"{element.field_name}{place}")
+    return ".".join(parts)

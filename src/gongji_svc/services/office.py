@@ -1,0 +1,75 @@
+"""What every service works with: the database, the rules, the keys and the clock."""
+
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import sqlalchemy
+
+from gongji_svc.domain.calendar import day_of
+from gongji_svc.domain.errors import Refusal
+from gongji_svc.domain.policy import Policy, Rulebook
+from gongji_svc.engine import Answered, Command, Engine, Outcome
+from gongji_svc.storage.database import Database
+from gongji_svc.storage.sealing import Sealer
+
+
+@dataclass(slots=True)
+class Office:
+    """Shared by all calls of one process. Only tests and the demo move the clock."""
+
+    database: Database
+    rulebook: Rulebook
+    sealer: Sealer
+    clock_offset: timedelta = timedelta()
+    _engines: queue.SimpleQueue[Engine] = field(default_factory=queue.SimpleQueue)
+
+    def now(self) -> datetime:
+        """This process's clock, for what no lock protects."""
+        return datetime.now(UTC) + self.clock_offset
+
+    def today(self) -> date:
+        """Today in Asia/Shanghai."""
+        return day_of(self.now())
+
+    def policy(self, region: str, day: date) -> Policy:
+        """The rules of a region on a day; PolicyNotInForce before its first block."""
+        return self.rulebook.on(region, day)
+
+    def preview(self, command: Command) -> Outcome:
+        """What the engine would answer now; writes nothing."""
+        with self._engine() as engine:
+            return engine.preview(command)
+
+    def run(self, command: Command) -> Answered:
+        """Decide and record one command in this process; raises its refusal, or what broke it."""
+        with self._engine() as engine:
+            outcome = engine.run([command])[0]
+        if isinstance(outcome, Answered):
+            return outcome
+        raise outcome if isinstance(outcome, Refusal) else outcome.cause
+
+    @contextmanager
+    def reader(self) -> Iterator[sqlalchemy.Connection]:
+        """A transaction for ordinary reads."""
+        with self.database.reader() as tx:
+            yield tx
+
+    def close(self) -> None:
+        """Close every connection."""
+        while not self._engines.empty():
+            self._engines.get().close()
+        self.database.close()
+
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        try:
+            engine = self._engines.get_nowait()
+        except queue.Empty:
+            engine = Engine(self.database, self.clock_offset)
+        try:
+            yield engine
+        finally:
+            self._engines.put(engine)

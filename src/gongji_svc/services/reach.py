@@ -1,0 +1,27 @@
+"""Whom a caller may act for, as far as only stored data can tell.
+
+Rule: a citizen acts for oneself and for wards; staff for the people whose home is their region or
+who are insured there. Who is out of reach is answered as who does not exist.
+"""
+
+from datetime import date
+
+from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.person import Person
+from gongji_svc.storage.ids import parse_id, region_of
+
+
+def reaches(caller: Caller, person: Person, today: date) -> bool:
+    """Whether the caller may act for this person today."""
+    if caller.role is Role.CITIZEN:
+        return caller.subject == str(person.person_id) or guards(caller, person, today)
+    home = region_of(person.person_id)
+    return caller.subject in {home, *(one.region for one in person.enrolments)}
+
+
+def guards(caller: Caller, person: Person, today: date) -> bool:
+    """Whether the caller is a guardian who may act for this person today."""
+    if caller.role is not Role.CITIZEN:
+        return False
+    guardian_id = parse_id(caller.subject)
+    return guardian_id is not None and person.has_guardian(guardian_id, today)

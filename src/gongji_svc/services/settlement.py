@@ -1,0 +1,133 @@
+"""SettlementService: what a till asks, and how a settlement is found again."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from gongji.v1 import settlement_pb2 as pb
+from gongji_svc.domain import errors
+from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.settlement_record import from_record
+from gongji_svc.engine import Answered, Command, Fault
+from gongji_svc.services import receipt
+from gongji_svc.services.asked import Asked
+from gongji_svc.services.contract import method_of
+from gongji_svc.services.identifying import read_identify
+from gongji_svc.services.names import enum_number
+from gongji_svc.services.office import Office
+from gongji_svc.services.receipt import Reader
+from gongji_svc.services.settling import read_preview, read_settle
+from gongji_svc.storage.ids import parse_id
+from gongji_svc.storage.institutions import find_institution
+from gongji_svc.storage.settlements import Found, find_by_id, find_by_request
+
+_LOOK_SECONDS = 30.0
+M = TypeVar("M", bound=Message)
+
+
+def _looked(name: str, read: Callable[[Office, Asked], Command]) -> Callable[..., Message]:
+    """A read that goes through the engine's own steps, with nothing locked and nothing written."""
+    method = method_of("SettlementService", name)
+
+    def answer(office: Office, caller: Caller, message: Any) -> Message:
+        asked = Asked(method, caller, message, time.time() + _LOOK_SECONDS)
+        outcome = office.preview(read(office, asked))
+        if isinstance(outcome, Answered):
+            return method.response.FromString(outcome.answer)
+        raise outcome.cause if isinstance(outcome, Fault) else outcome
+
+    return answer
+
+
+def get_settlement(
+    office: Office, caller: Caller, request: pb.GetSettlementRequest
+) -> pb.GetSettlementResponse:
+    """A settlement in its present state, as this caller may see it.
+
+    AccessDenied for whoever has no part in it, whether or not it exists.
+    """
+    found = _find(office, caller, request)
+    if found is None:
+        if caller.role is Role.POS:
+            raise errors.SettlementNotFound
+        raise errors.AccessDenied
+    settlement = pb.SettleResponse.FromString(found.first_answer).settlement
+    settlement.state = enum_number(pb.SettlementState, found.state)
+    return pb.GetSettlementResponse(settlement=_as_seen_by(caller, found, settlement))
+
+
+def _find(office: Office, caller: Caller, request: pb.GetSettlementRequest) -> Found | None:
+    with office.reader() as tx:
+        if request.WhichOneof("name") == "request_id":
+            code = request.institution_code or caller.subject
+            institution = find_institution(tx, code)
+            if institution is None:
+                return None
+            found = find_by_request(tx, institution.region, code, request.request_id)
+        else:
+            settlement_id = parse_id(request.settlement_id)
+            found = None if settlement_id is None else find_by_id(tx, settlement_id)
+    return found if found is None or _has_part(caller, found) else None
+
+
+def _has_part(caller: Caller, found: Found) -> bool:
+    match caller.role:
+        case Role.POS:
+            return caller.subject == found.institution_code
+        case Role.PLATFORM:
+            return caller.subject in (found.region, found.region[:2] + "0000")
+        case Role.AGENCY:
+            return caller.subject in (found.region, found.insured_region)
+        case Role.CITIZEN:
+            return caller.subject in {str(found.patient_id), *_donor_ids(found)}
+        case _:
+            return False
+
+
+def _donor_ids(found: Found) -> set[str]:
+    legs = found.detail["plan"]["legs"]
+    return {leg["person_id"] for leg in legs if leg["binding_id"] is not None}
+
+
+def _as_seen_by(caller: Caller, found: Found, settlement: pb.Settlement) -> pb.Settlement:
+    if caller.role is not Role.CITIZEN:
+        return settlement
+    if caller.subject != str(found.patient_id):
+        return _for_donor(caller.subject, found, settlement)
+    plan = from_record(found.detail["plan"])
+    del settlement.explanation[:]
+    names = found.detail["donors"]
+    settlement.explanation.extend(receipt.explanation(plan, names, Reader.PATIENT))
+    return settlement
+
+
+def _for_donor(donor_id: str, found: Found, settlement: pb.Settlement) -> pb.Settlement:
+    """The leg that was theirs, where and when; not what the patient bought."""
+    mine = {
+        leg["binding_id"]
+        for leg in found.detail["plan"]["legs"]
+        if leg["binding_id"] is not None and leg["person_id"] == donor_id
+    }
+    seen = pb.Settlement(
+        settlement_id=settlement.settlement_id,
+        state=settlement.state,
+        institution_code=settlement.institution_code,
+        institution_name=settlement.institution_name,
+        care_region=settlement.care_region,
+        patient_name=settlement.patient_name,
+        legs=[leg for leg in settlement.legs if leg.binding_id in mine],
+    )
+    seen.occurred_at.CopyFrom(settlement.occurred_at)
+    seen.recorded_at.CopyFrom(settlement.recorded_at)
+    return seen
+
+
+COMMANDS = {"Settle": read_settle}
+
+READS = {
+    "IdentifyPatient": _looked("IdentifyPatient", read_identify),
+    "PreviewSettlement": _looked("PreviewSettlement", read_preview),
+    "GetSettlement": get_settlement,
+}

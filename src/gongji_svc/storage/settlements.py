@@ -1,0 +1,156 @@
+"""Settlements: the rows they are kept in, the sums they count, and how they are found again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, and_, select
+
+from gongji_svc.domain.settlement import Bill, Plan
+from gongji_svc.domain.settlement_record import to_record
+from gongji_svc.domain.settlement_state import SettlementState
+from gongji_svc.domain.waterfall import Used
+from gongji_svc.storage import tables
+from gongji_svc.storage.ids import region_of
+from gongji_svc.storage.state import State
+from gongji_svc.storage.statements import Row
+
+
+class Counted(StrEnum):
+    """What `counters` adds up."""
+
+    MUTUAL_AID = "MUTUAL_AID"  # of a binding, by day
+    HOUSEHOLD = "HOUSEHOLD"  # of a donor, by day
+    DEDUCTIBLE = "DEDUCTIBLE"  # of a person, by year; the insurance follows
+    FUND = "FUND"
+
+    def of(self, insurance: str) -> str:
+        """The kind for one insurance."""
+        return f"{self}:{insurance}"
+
+
+def used(state: State, subject_id: UUID, counted: Counted, day: date) -> Used:
+    """What was used on the day, in its month and in its year."""
+    days = state.counters[subject_id, counted.value]
+    if not days:
+        return Used()
+    in_year = {one: fen for one, fen in days.items() if one.year == day.year}
+    month_fen = sum(fen for one, fen in in_year.items() if one.month == day.month)
+    return Used(in_year.get(day, 0), month_fen, sum(in_year.values()))
+
+
+def counter_row(state: State, subject_id: UUID, kind: str, day: date, more_fen: int) -> Row:
+    """The row of `counters` after `more_fen` more were counted."""
+    amount_fen = state.counters[subject_id, kind].get(day, 0) + more_fen
+    return (region_of(subject_id), subject_id, kind, day, amount_fen)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A settlement to be kept."""
+
+    settlement_id: UUID
+    institution_code: str
+    request_id: str
+    bill: Bill
+    plan: Plan
+    donor_names: Mapping[str, str]
+    sealed_agent: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+
+    def row(self) -> Row:
+        """The row of `settlements`."""
+        bill, sums = self.bill, self.plan.breakdown
+        detail: dict[str, Any] = {"plan": to_record(self.plan), "donors": dict(self.donor_names)}
+        if self.sealed_agent is not None:
+            detail["agent"] = self.sealed_agent
+        return (
+            region_of(self.settlement_id),
+            self.settlement_id,
+            self.institution_code,
+            self.request_id,
+            bill.patient.person.person_id,
+            bill.patient.enrolment.region,
+            bill.patient.enrolment.insurance.value,
+            bill.care.visit_type.value,
+            bill.account_use.value,
+            SettlementState.SETTLED.value,
+            sums.total_fen,
+            sums.full_self_pay_fen,
+            sums.over_limit_fen,
+            sums.pre_self_pay_fen,
+            sums.in_scope_fen,
+            sums.deductible_fen,
+            sums.fund_ratio_bp,
+            sums.fund_pay_fen,
+            sums.personal_fen,
+            sums.account_pay_fen,
+            sums.mutual_aid_pay_fen,
+            sums.cash_pay_fen,
+            " ".join(self.plan.policies[0].blocks),
+            detail,
+            self.occurred_at,
+            self.recorded_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A settlement that was found: the first answer's bytes, and what has become of it."""
+
+    settlement_id: UUID
+    region: str
+    institution_code: str
+    patient_id: UUID
+    insured_region: str
+    state: str
+    detail: Mapping[str, Any]
+    first_answer: bytes
+
+
+_SETTLEMENTS = tables.settlements.c
+_REQUESTS = tables.requests.c
+_FOUND = select(
+    _SETTLEMENTS.id,
+    _SETTLEMENTS.region,
+    _SETTLEMENTS.institution_code,
+    _SETTLEMENTS.patient_id,
+    _SETTLEMENTS.insured_region,
+    _SETTLEMENTS.state,
+    _SETTLEMENTS.detail,
+    _REQUESTS.answer,
+).join(
+    tables.requests,
+    and_(
+        _REQUESTS.region == _SETTLEMENTS.region,
+        _REQUESTS.caller == _SETTLEMENTS.institution_code,
+        _REQUESTS.request_id == _SETTLEMENTS.request_id,
+    ),
+)
+
+
+def find_by_id(tx: Connection, settlement_id: UUID) -> Found | None:
+    """The settlement with this id."""
+    named = _FOUND.where(
+        _SETTLEMENTS.region == region_of(settlement_id), _SETTLEMENTS.id == settlement_id
+    )
+    row = tx.execute(named).one_or_none()
+    return None if row is None else Found(*row)
+
+
+def find_by_request(
+    tx: Connection, region: str, institution_code: str, request_id: str
+) -> Found | None:
+    """The settlement that this request of the institution made."""
+    result_id = tx.scalar(
+        select(_REQUESTS.result_id).where(
+            _REQUESTS.region == region,
+            _REQUESTS.caller == institution_code,
+            _REQUESTS.request_id == request_id,
+        )
+    )
+    return None if result_id is None else find_by_id(tx, result_id)

@@ -140,11 +140,28 @@ def test_the_list_is_complete_and_numbered_without_gaps() -> None:
     assert sorted(requirements) == sorted(numbered + readings)
 
 
+def rows_of_the_readings() -> set[str]:
+    text = (ROOT / "docs/decisions/readings.md").read_text(encoding="utf-8")
+    anchors = re.findall(r'<a id="([^"]+)"></a>', text)
+    assert len(anchors) == len(set(anchors))
+    return set(anchors)
+
+
 def test_every_reading_of_the_list_is_a_row_of_the_readings() -> None:
     _, requirements = load(ROOT / LIST)
-    text = (ROOT / "docs/decisions/readings.md").read_text(encoding="utf-8")
-    anchors = set(re.findall(r'<a id="([^"]+)"></a>', text))
-    assert {row.reading for row in requirements.values() if row.reading} <= anchors
+    listed = {row.reading for row in requirements.values() if row.reading}
+    assert listed <= rows_of_the_readings()
+
+
+def test_every_reading_that_is_cited_anywhere_is_a_row_of_the_readings() -> None:
+    cited: dict[str, str] = {}
+    for folder in ("src", "proto", "docs", "gateway", "tests/examples"):
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.suffix in {".py", ".toml", ".proto", ".md", ".yaml"}:
+                text = path.read_text(encoding="utf-8")
+                cited |= dict.fromkeys(re.findall(r"readings\.md#([\w-]+)", text), path.name)
+    rows = rows_of_the_readings()
+    assert {row: where for row, where in cited.items() if row not in rows} == {}
 
 
 @pytest.mark.parametrize("prefix", ["HOH", "ULQ", "TIL"])

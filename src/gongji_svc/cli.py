@@ -13,6 +13,8 @@ from gongji_svc.commands import UsageError
 from gongji_svc.config import Config, ConfigurationError
 
 COMMANDS = {
+    "serve": "serve gRPC on a migrated database",
+    "token": "print a development token",
     "migrate": "bring the database's schema to what this program knows",
     "status": "show the database, its schema and how much it holds",
 }

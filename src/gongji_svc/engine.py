@@ -7,7 +7,6 @@ tried again, and when it fails again it is split until the command that breaks i
 engine does not know on which side of a pipe it runs.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -216,15 +215,16 @@ class Engine:
 
     def run(self, commands: Sequence[Command]) -> list[Outcome]:
         """Decide `commands` in order and record them durably; an outcome each, in that order."""
-        with contextlib.suppress(psycopg.Error, DatabaseUnavailable):
+        try:
             return self._attempt(commands)
-        _log.warning("a batch failed and is tried again", size=len(commands))
+        except Exception as first:  # noqa: BLE001 - whatever it is, the second attempt tells
+            _log.warning("a batch failed and is tried again", size=len(commands), error=repr(first))
         try:
             return self._attempt(commands)
         except (psycopg.OperationalError, DatabaseUnavailable) as away:
             _log.error("the database is away", error=repr(away))
             return [_unavailable() for _ in commands]
-        except psycopg.Error as broken:
+        except Exception as broken:  # noqa: BLE001 - it must not end the writer
             if len(commands) == 1:
                 _log.error("a command breaks its batch", exc_info=broken)
                 return [Fault(broken)]

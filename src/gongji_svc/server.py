@@ -102,6 +102,7 @@ class Front:
         await self._forwarder.close(_DRAIN_SECONDS)
         self._readers.shutdown()
         self._office.close()
+        self._office.database.close()
 
     def _services(self) -> Iterator[grpc.GenericRpcHandler]:
         for service in SERVICES:

@@ -163,7 +163,7 @@ def main(descriptor: int) -> None:
         )
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
         Writer(front, office).work()
-        office.close()
+        office.database.close()
 
 
 if __name__ == "__main__":

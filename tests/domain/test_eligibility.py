@@ -159,7 +159,6 @@ def test_nobody_is_bound_to_oneself() -> None:
     expect(errors.SelfBinding, application(beneficiary=person(DONOR)))
 
 
-@pytest.mark.requirement("HOH-16")
 def test_two_people_are_bound_once_in_a_period() -> None:
     dated = binding(DONOR, CHILD, effective_to=date(2025, 6, 30))
     expect(errors.BindingOverlaps, application(donor_bindings=(dated,)))

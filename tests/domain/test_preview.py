@@ -103,6 +103,7 @@ def error_of(case: Any) -> CaseError:
         ),
         (till(given={"visits": [], "reversals": 1}), "given.reversals", "expected a visit"),
         (pooled(), "given.visits[0]", "rules.ratio_bp is not stated"),
+        (pooled(ratio_bp={1: {"11": 7000}}), "given.visits[0]", "psn_type is not stated"),
         (pooled(ratio_bp=10001), "rules.ratio_bp", "basis points"),
         (pooled(ratio_bp={4: 1}), "rules.ratio_bp", "expected one of PRIMARY"),
         (pooled(ratio_chain_bp=5000), "rules.ratio_chain_bp", "expected a list"),

@@ -13,7 +13,6 @@ from gongji_svc.domain.settlement_state import (
 )
 
 
-@pytest.mark.requirement("RF-02")
 @pytest.mark.parametrize(("state", "event"), list(product(SettlementState, SettlementEvent)))
 def test_each_state_takes_just_the_events_of_the_table(
     state: SettlementState, event: SettlementEvent

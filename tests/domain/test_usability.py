@@ -115,7 +115,6 @@ def test_a_lapsed_donor_is_barred_or_not_as_the_policy_says() -> None:
     assert reasons({"donor.lapse": "KEEP"}, donor_enrolment=LAPSED) == []
 
 
-@pytest.mark.requirement("NAT-02")
 def test_a_donor_who_moved_or_died_pays_no_more() -> None:
     assert reasons(moved=True) == [Why.DONOR_NOT_INSURED]
     assert reasons(donor=person(2, died_on=date(2025, 1, 1))) == [Why.DONOR_DECEASED]
@@ -175,7 +174,6 @@ def test_below_the_threshold_nothing_is_shareable_and_from_it_on_everything() ->
     assert shareable([account(2, 50_000)], THRESHOLD) == Shareable(50_000)
 
 
-@pytest.mark.requirement("NAT-01")
 def test_holds_and_frozen_quotas_are_not_shareable() -> None:
     assert (
         shareable([account(2, 500, held_fen=200, frozen_quota_fen=100)], policy()).amount_fen == 200

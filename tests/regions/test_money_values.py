@@ -35,9 +35,9 @@ def notices(region: str) -> set[str]:
 @pytest.mark.parametrize(
     "region",
     [
-        pytest.param(HOHHOT, marks=pytest.mark.requirement("HOH-17")),
-        pytest.param(ULANQAB, marks=pytest.mark.requirement("ULQ-06", "ULQ-07", "ULQ-16")),
-        pytest.param(TIELING, marks=pytest.mark.requirement("TIL-20", "TIL-21", "TIL-D3")),
+        HOHHOT,
+        ULANQAB,
+        pytest.param(TIELING, marks=pytest.mark.requirement("TIL-D3")),
     ],
 )
 def test_the_money_pays_at_designated_institutions_and_pharmacies(region: str) -> None:
@@ -47,44 +47,35 @@ def test_the_money_pays_at_designated_institutions_and_pharmacies(region: str) -
 @pytest.mark.parametrize(
     "region",
     [
-        pytest.param(HOHHOT, marks=pytest.mark.requirement("HOH-19", "HOH-D1")),
-        pytest.param(ULANQAB, marks=pytest.mark.requirement("ULQ-08")),
-        pytest.param("000000", marks=pytest.mark.requirement("NAT-03")),
+        pytest.param(HOHHOT, marks=pytest.mark.requirement("HOH-D1")),
+        ULANQAB,
+        "000000",
     ],
 )
 def test_the_money_pays_for_care_and_for_premiums(region: str) -> None:
     assert on(region).uses == {Use.MEDICAL, Use.PREMIUM}
 
 
-@pytest.mark.parametrize(
-    "region",
-    [
-        pytest.param(ULANQAB, marks=pytest.mark.requirement("ULQ-09")),
-        pytest.param(TIELING, marks=pytest.mark.requirement("TIL-22")),
-    ],
-)
+@pytest.mark.parametrize("region", [ULANQAB, TIELING])
 def test_the_patient_shows_an_e_credential_or_a_social_security_card(region: str) -> None:
     accepted = {CredentialType.E_CREDENTIAL, CredentialType.SOCIAL_CARD}
     assert on(region).credentials == accepted
 
 
-@pytest.mark.requirement("ULQ-14")
 def test_proxy_buying_shows_the_identity_of_both() -> None:
     assert on(ULANQAB).agent_proofs_required
 
 
-@pytest.mark.requirement("TIL-37")
 def test_tieling_warns_about_care_elsewhere() -> None:
     assert on(TIELING).out_of_region_warnings
 
 
-@pytest.mark.requirement("HOH-06", "HOH-D4", "ULQ-D1")
+@pytest.mark.requirement("HOH-D4", "ULQ-D1")
 @pytest.mark.parametrize("region", SEEDS)
 def test_own_money_is_used_up_first_in_the_same_settlement(region: str) -> None:
     assert on(region).own_zero_rule is OwnZeroRule.SEQUENTIAL
 
 
-@pytest.mark.requirement("ULQ-11", "ULQ-12")
 @pytest.mark.parametrize("region", SEEDS)
 def test_donors_pay_one_after_the_other_as_the_beneficiary_orders(region: str) -> None:
     policy = on(region)
@@ -94,7 +85,7 @@ def test_donors_pay_one_after_the_other_as_the_beneficiary_orders(region: str) -
     assert not policy.same_pool_first
 
 
-@pytest.mark.requirement("TIL-19", "TIL-D4")
+@pytest.mark.requirement("TIL-D4")
 def test_only_tieling_keeps_accounts_to_costs_within_policy_scope() -> None:
     bases = [on(region).account_base for region in SEEDS]
     personal = AccountBase.PERSONAL_SHARE
@@ -112,7 +103,6 @@ def test_no_seed_names_a_reserve_a_threshold_a_cap_or_a_second_account(region: s
 # pooled outpatient benefit
 
 
-@pytest.mark.requirement("TIL-28")
 def test_tieling_pays_a_pooled_benefit_for_visits_and_not_at_pharmacies() -> None:
     assert on(TIELING).benefit_visit_types == {VisitType.OUTPATIENT, VisitType.CHRONIC}
 
@@ -158,7 +148,6 @@ def test_tieling_pays_at_most_3000_yuan_a_year() -> None:
     assert set(on(TIELING).annual_caps_fen.values()) == {300000}
 
 
-@pytest.mark.requirement("TIL-35", "TIL-36")
 def test_tieling_chronic_visits_have_no_deductible_and_their_own_ratios() -> None:
     policy = on(TIELING)
     assert policy.chronic_diseases == {"HYPERTENSION", "DIABETES"}
@@ -182,7 +171,7 @@ def test_tieling_benefit_values_of_2024_hold_until_replaced(year: int) -> None:
 # lapse
 
 
-@pytest.mark.requirement("ULQ-27", "ULQ-29", "ULQ-30", "ULQ-31", "ULQ-32", "ULQ-D2")
+@pytest.mark.requirement("ULQ-D2")
 def test_ulanqab_states_what_a_lapse_costs() -> None:
     policy = on(ULANQAB)
     assert policy.lapse_own_usable
@@ -224,19 +213,17 @@ def test_the_standard_is_380_and_then_400_yuan(region: str) -> None:
     assert dict(standards) == {2024: 38000, 2025: 40000, 2026: 40000}
 
 
-@pytest.mark.requirement("HOH-22", "HOH-D4")
+@pytest.mark.requirement("HOH-D4")
 def test_only_hohhot_asks_for_an_empty_own_account_before_a_premium() -> None:
     rules = [on(region).premium_own_zero_rule for region in SEEDS]
     assert rules == [OwnZeroRule.STRICT, OwnZeroRule.SEQUENTIAL, OwnZeroRule.SEQUENTIAL]
 
 
-@pytest.mark.requirement("HOH-20")
 @pytest.mark.parametrize("region", SEEDS)
 def test_a_premium_needs_a_binding(region: str) -> None:
     assert on(region).premium_binding_required
 
 
-@pytest.mark.requirement("HOH-27")
 def test_inner_mongolia_names_the_other_ways_to_pay() -> None:
     assert on(HOHHOT).premium_other_channels == (
         "微信“内蒙古税务社保缴费”小程序",
@@ -254,7 +241,6 @@ def test_information_is_told_as_notices() -> None:
     assert "TIL-38" in notices(TIELING)
 
 
-@pytest.mark.requirement("NAT-05")
 def test_the_wallets_limits_are_told() -> None:
     policy = on("000000")
     assert (policy.wallet_transfers_per_day, policy.wallet_transfer_max_fen) == (3, 200000)
@@ -264,7 +250,6 @@ def test_the_wallets_limits_are_told() -> None:
 # when
 
 
-@pytest.mark.requirement("ULQ-25")
 @pytest.mark.parametrize(
     ("region", "first"),
     [

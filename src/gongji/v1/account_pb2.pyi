@@ -290,7 +290,9 @@ class Account(_message.Message):
     spendable_fen: _builtins.int
     """What the owner can spend, fen: balance less holds and quota; 0 unless OPEN (本人可用)."""
     shareable_fen: _builtins.int
-    """What relatives can spend, fen: also less the reserve, 0 below the policy's threshold (可共济)."""
+    """What relatives can spend of it, fen: also less the reserve, 0 below the policy's threshold; the
+    accounts of a person add up to what they can spend of all (可共济).
+    """
     state: Global___AccountState.ValueType
     """State."""
     seq: _builtins.int
@@ -363,7 +365,7 @@ class Entry(_message.Message):
     MEMO_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     entry_id: _builtins.str
-    """Id."""
+    """Id: account_id, a colon and seq."""
     seq: _builtins.int
     """Number within the account, from 1, without gaps."""
     journal_id: _builtins.str
@@ -896,18 +898,24 @@ class GetAccountRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """The account."""
+    """By its id."""
+    person_id: _builtins.str
+    """The only account of this person (psn_no) that is not closed; of several account_id names one."""
     def __init__(
         self,
         *,
         account_id: _builtins.str = ...,
+        person_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "name", b"name", "person_id", b"person_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "name", b"name", "person_id", b"person_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_name: _TypeAlias = _typing.Literal["account_id", "person_id"]  # noqa: Y015
+    _WhichOneofArgType_name: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_name) -> _WhichOneofReturnType_name | None: ...
 
 Global___GetAccountRequest: _TypeAlias = GetAccountRequest  # noqa: Y015
 
@@ -977,7 +985,9 @@ class ListAccountsResponse(_message.Message):
     """Token of the next page; empty on the last."""
     @_builtins.property
     def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Account]:
-        """The accounts, in the order they were opened."""
+        """The accounts in the order they were opened, those that are closed when the first page is asked for
+        last.
+        """
 
     def __init__(
         self,

@@ -80,9 +80,7 @@ class Binding:
         )
 
 
-def placed(
-    current: Sequence[Binding], wanted_rank: int | None
-) -> tuple[int, tuple[Binding, ...]]:
+def placed(current: Sequence[Binding], wanted_rank: int | None) -> tuple[int, tuple[Binding, ...]]:
     """The rank, from 1, of a new binding, and those of `current` that move.
 
     `current` are the beneficiary's living bindings. The new one stands at the rank wanted and later

@@ -27,6 +27,8 @@ K = TypeVar("K")
 E = TypeVar("E", bound=StrEnum)
 Reader = Callable[[object], T]
 
+_GREATEST = 10**15  # fen; sums of it stay far inside 64 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Caps:
@@ -114,8 +116,8 @@ def flag(value: object) -> bool:
 
 def whole(value: object) -> int:
     """A count, a number of months or days, or an amount in fen: an integer from 0."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("expected an integer from 0")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _GREATEST:
+        raise ValueError(f"expected an integer from 0 to {_GREATEST}")
     return value
 
 

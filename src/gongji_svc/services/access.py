@@ -39,21 +39,20 @@ def check_subject(caller: Caller, method: Method, request: Message) -> None:
 def _fits(grant: access_pb2.Grant, caller: Caller, request: Message) -> bool:
     if grant.subject == access_pb2.SUBJECT_ANY:
         return True
-    named = _value(request, grant.field)
-    if not named:
-        return False
+    named = _values(request, grant.field)
     if grant.subject == access_pb2.SUBJECT_OBJECT:
-        return True
-    return named == caller.subject or (caller.role, grant.subject) in _DECIDED_LATER
+        return bool(named)
+    if not named:  # a till may leave its own institution unsaid
+        return caller.role is Role.POS and grant.subject == access_pb2.SUBJECT_INSTITUTION
+    return named == {caller.subject} or (caller.role, grant.subject) in _DECIDED_LATER
 
 
-def _value(request: Message, path: str) -> str:
-    """The text of a field by its path; a list's fields must all say the same."""
+def _values(request: Message, path: str) -> set[str]:
+    """What a field says, by its path; each element's, where the path runs through a list."""
     found: list[object] = [request]
     for name in path.split("."):
         found = [inner for outer in found for inner in _items(getattr(outer, name))]
-    values = {str(value) for value in found}
-    return values.pop() if len(values) == 1 else ""
+    return {str(value) for value in found} - {""}
 
 
 def _items(value: object) -> list[object]:

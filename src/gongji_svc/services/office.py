@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-import sqlalchemy
-
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import Refusal
 from gongji_svc.domain.policy import Policy, Rulebook
@@ -51,17 +49,10 @@ class Office:
             return outcome
         raise outcome if isinstance(outcome, Refusal) else outcome.cause
 
-    @contextmanager
-    def reader(self) -> Iterator[sqlalchemy.Connection]:
-        """A transaction for ordinary reads."""
-        with self.database.reader() as tx:
-            yield tx
-
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection that looked."""
         while not self._engines.empty():
             self._engines.get().close()
-        self.database.close()
 
     @contextmanager
     def _engine(self) -> Iterator[Engine]:

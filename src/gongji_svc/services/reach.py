@@ -7,6 +7,7 @@ who are insured there. Who is out of reach is answered as who does not exist.
 from datetime import date
 
 from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.errors import AccessDenied
 from gongji_svc.domain.person import Person
 from gongji_svc.storage.ids import parse_id, region_of
 
@@ -25,3 +26,13 @@ def guards(caller: Caller, person: Person, today: date) -> bool:
         return False
     guardian_id = parse_id(caller.subject)
     return guardian_id is not None and person.has_guardian(guardian_id, today)
+
+
+def caller_region(caller: Caller) -> str:
+    """Where the caller's own requests are kept: a citizen's home region, a clerk's region."""
+    if caller.role is not Role.CITIZEN:
+        return caller.subject
+    person_id = parse_id(caller.subject)
+    if person_id is None:
+        raise AccessDenied
+    return region_of(person_id)

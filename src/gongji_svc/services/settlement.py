@@ -20,7 +20,6 @@ from gongji_svc.services.office import Office
 from gongji_svc.services.receipt import Reader
 from gongji_svc.services.settling import read_preview, read_settle
 from gongji_svc.storage.ids import parse_id
-from gongji_svc.storage.institutions import find_institution
 from gongji_svc.storage.settlements import Found, find_by_id, find_by_request
 
 _LOOK_SECONDS = 30.0
@@ -59,13 +58,10 @@ def get_settlement(
 
 
 def _find(office: Office, caller: Caller, request: pb.GetSettlementRequest) -> Found | None:
-    with office.reader() as tx:
+    with office.database.reader() as tx:
         if request.WhichOneof("name") == "request_id":
             code = request.institution_code or caller.subject
-            institution = find_institution(tx, code)
-            if institution is None:
-                return None
-            found = find_by_request(tx, institution.region, code, request.request_id)
+            found = find_by_request(tx, code, request.request_id)
         else:
             settlement_id = parse_id(request.settlement_id)
             found = None if settlement_id is None else find_by_id(tx, settlement_id)

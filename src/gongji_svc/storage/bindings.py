@@ -9,6 +9,7 @@ from gongji_svc.domain.binding import Binding, BindingState
 from gongji_svc.domain.policy_values import Caps
 from gongji_svc.domain.terms import Relation, Use
 from gongji_svc.storage.ids import region_of
+from gongji_svc.storage.sealing import Sealer
 from gongji_svc.storage.state import State
 from gongji_svc.storage.statements import Row
 
@@ -120,6 +121,23 @@ def kept_from(row: Row) -> Kept:
         created_by,
         updated_at,
     )
+
+
+def seal_phone(binding_id: UUID, phone: str, sealer: Sealer) -> bytes | None:
+    """The beneficiary's telephone number as it is kept with a binding; None when not given."""
+    return sealer.seal(phone, _phone_place(binding_id)) if phone else None
+
+
+def phone_of(kept: Kept, sealer: Sealer) -> str | None:
+    """The beneficiary's telephone number in clear, None when not given."""
+    if kept.beneficiary_phone is None:
+        return None
+    place = _phone_place(kept.binding.binding_id)
+    return sealer.open(kept.beneficiary_phone, kept.key_id, place)
+
+
+def _phone_place(binding_id: UUID) -> bytes:
+    return binding_id.bytes + b"beneficiary_phone"
 
 
 def bindings_of(state: State, beneficiary_id: UUID) -> tuple[Binding, ...]:

@@ -81,7 +81,8 @@ def _sized(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
-_dump_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# Ids and days within JSON are kept as text.
+_dump_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 _Element = tuple[type[PackedArray], int, int, Callable[..., bytes]]  # class, element oid, array oid
 

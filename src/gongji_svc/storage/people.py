@@ -143,6 +143,24 @@ class Registered:
         )
 
 
+def registered_from(kept: PersonRow, enrolments: list[Row], sealer: Sealer) -> Registered:
+    """A person with the identity, from the rows of `persons` and `enrolments`."""
+    return Registered(person_from(kept, enrolments, sealer), kept.opened(sealer), kept.created_at)
+
+
+def enrolments_gone(before: Registered | None, after: Registered) -> list[Row]:
+    """The primary keys of enrolments that the record no longer has."""
+    if before is None:
+        return []
+    kept = {(one.insurance, one.region) for one in after.person.enrolments}
+    person_id = after.person.person_id
+    return [
+        (region_of(person_id), person_id, one.insurance.value, one.region)
+        for one in before.person.enrolments
+        if (one.insurance, one.region) not in kept
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class _Sealing:
     sealer: Sealer

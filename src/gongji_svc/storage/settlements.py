@@ -142,10 +142,13 @@ def find_by_id(tx: Connection, settlement_id: UUID) -> Found | None:
     return None if row is None else Found(*row)
 
 
-def find_by_request(
-    tx: Connection, region: str, institution_code: str, request_id: str
-) -> Found | None:
+def find_by_request(tx: Connection, institution_code: str, request_id: str) -> Found | None:
     """The settlement that this request of the institution made."""
+    region = (
+        select(tables.institutions.c.region)
+        .where(tables.institutions.c.institution_code == institution_code)
+        .scalar_subquery()
+    )
     result_id = tx.scalar(
         select(_REQUESTS.result_id).where(
             _REQUESTS.region == region,

@@ -5,10 +5,11 @@ Rule: balances change by legs and by nothing else.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from gongji_svc.domain.binding import Binding, BindingState
+from gongji_svc.domain.calendar import start_of
 from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.policy import NATION, Policy
 from gongji_svc.domain.policy_values import NO_CAPS, caps
@@ -159,14 +160,13 @@ def _relative(table: Table, policy: Policy, region: str, rank: int) -> Relative:
     name = table.text("id")
     person = Person(UUID(int=rank), str(table.stated("name") or name))
     insured = str(table.stated("region") or (region if _same_pool(table) else _ELSEWHERE))
-    bound_at = table.day("bound_at") or IN_FORCE + timedelta(days=rank)
     binding = Binding(
         binding_id=UUID(int=rank),
         donor_id=person.person_id,
         beneficiary_id=UUID(int=0),
         relation=Relation.PARENT,
         state=BindingState.ACTIVE,
-        bound_at=datetime(bound_at.year, bound_at.month, bound_at.day, tzinfo=UTC),
+        bound_at=table.instant("bound_at") or start_of(IN_FORCE + timedelta(days=rank)),
         effective_from=IN_FORCE,
         rank=rank,
         limits=table.read("limits", caps) or NO_CAPS,

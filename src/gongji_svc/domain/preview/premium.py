@@ -68,8 +68,8 @@ def _waiting(
         policy,
         insurance_year,
         in_window=in_window,
-        missed_years=given.fen("missed_years") or 0,
-        repaired_years=given.fen("repaired_years") or 0,
+        missed_years=given.count("missed_years") or 0,
+        repaired_years=given.count("repaired_years") or 0,
         groups=groups,
     )
     expect: dict[str, Any] = {"wait_months": months}
@@ -109,7 +109,7 @@ def _policy(rules: Table, insurance: Insurance, insurance_year: int) -> Policy:
         ("long_break_wait_months", "long_break_wait_months", _LONG_BREAK_WAIT_MONTHS),
         ("wait_exempt", "wait_exempt", _WAIT_EXEMPT),
     ):
-        value = rules.stated(key)
+        value = rules.stated(key) if name == "wait_exempt" else rules.count(key)
         stated[name] = (key, neutral if value is None else value)
     return policy_of(rules, {f"premium.{name}": entry for name, entry in stated.items()})
 

@@ -27,9 +27,9 @@ _ALL_KINDS = (AccountKind.GENERAL, AccountKind.CURRENT_YEAR, AccountKind.PAST_YE
 _POOLS = {"whole_balance": _ALL_KINDS, "past_years": (AccountKind.PAST_YEARS,)}
 
 
-def person_type(code: object) -> PersonType:
-    """A psn_type: 11 in work, 12 retired, every other a resident."""
-    return _PERSON_TYPES.get(str(code), PersonType.RESIDENT)
+def person_type(code: object) -> PersonType | None:
+    """A psn_type: 11 in work, 12 retired, every other a resident; None: not stated."""
+    return None if code is None else _PERSON_TYPES.get(str(code), PersonType.RESIDENT)
 
 
 def policy_of(rules: Table, stated: Mapping[str, tuple[str, Any]]) -> Policy:
@@ -74,6 +74,7 @@ class TillRules:
 
     policy: Policy
     computes_fund: bool
+    by_person_type: bool  # a value of the fund differs by psn_type
     ratios_stated: bool
     ratio_chain_bp: tuple[int, ...]  # in the place of the one ratio
     class_b_precopay_bp: int | None
@@ -88,10 +89,18 @@ def till_rules(case: Table, pooled: bool) -> TillRules:
     return TillRules(
         policy=_till_policy(rules),
         computes_fund=pooled or any(rules.stated(key) is not None for key in _BENEFIT),
+        by_person_type=any(_differs(rules.stated(key)) for key in _BENEFIT),
         ratios_stated=bool(chain) or rules.stated("ratio_bp") is not None,
         ratio_chain_bp=chain,
         class_b_precopay_bp=rules.read("class_b_precopay_bp", ratio),
     )
+
+
+def _differs(value: Any) -> bool:
+    """Whether a value, or one of its levels, is a table by psn_type."""
+    if not isinstance(value, Mapping):
+        return False
+    return any(str(key) in _PERSON_TYPES or _differs(each) for key, each in value.items())
 
 
 def _till_policy(rules: Table) -> Policy:

@@ -8,10 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
 
+from gongji_svc.domain.calendar import SHANGHAI, start_of
 from gongji_svc.domain.policy_values import Reader, flag, text, whole
 
 T = TypeVar("T")
 
+_MOST = 1000  # years, months or times in one case
 _SYNONYMS = {  # other words for a key, taken where the key itself is known
     "binding_time": "bound_at",
     "bound_on": "bound_at",
@@ -73,8 +75,12 @@ class Table:
             raise self.error(key, str(error)) from None
 
     def fen(self, key: str) -> int | None:
-        """An amount in fen, a count or basis points: an integer from 0."""
+        """An amount in fen: an integer from 0."""
         return self.read(key, whole)
+
+    def count(self, key: str) -> int | None:
+        """A number of years, months or times."""
+        return self.read(key, _count)
 
     def flag(self, key: str) -> bool | None:
         return self.read(key, flag)
@@ -97,6 +103,10 @@ class Table:
         """A date, or a text such as "2025-03-24"."""
         return self.read(key, _day)
 
+    def instant(self, key: str) -> datetime | None:
+        """An instant; a date is its first moment in Asia/Shanghai."""
+        return self.read(key, _instant)
+
     def table(self, key: str, known: Collection[str]) -> "Table":
         """A table in this one; one that is not stated is empty."""
         value = self._data.get(key)
@@ -115,6 +125,13 @@ class Table:
         ]
 
 
+def _count(value: object) -> int:
+    number = whole(value)
+    if number > _MOST:
+        raise ValueError(f"expected at most {_MOST}")
+    return number
+
+
 def _day(value: object) -> date:
     if isinstance(value, datetime):
         return value.date()
@@ -124,3 +141,13 @@ def _day(value: object) -> date:
         return date.fromisoformat(str(value))
     except ValueError:
         raise ValueError("expected a date such as 2025-03-24") from None
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return start_of(value)
+    try:
+        read = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("expected a date such as 2025-03-24, or an instant") from None
+    return read if read.tzinfo is not None else read.replace(tzinfo=SHANGHAI)

@@ -47,7 +47,7 @@ class _Till:
 
     rules: TillRules
     family: Family
-    person_type: PersonType
+    person_type: PersonType | None  # None: not stated, the rules have one value for everybody
     level: InstitutionLevel
     account_use: AccountUse
     chosen: UUID | None
@@ -127,7 +127,7 @@ def _settle(till: _Till, visit: Table, *, first: bool) -> tuple[Plan, VisitBill]
     """Decide one visit and move the money."""
     bill = read_bill(visit, till.rules.class_b_precopay_bp)
     _turn_to(till, bill.day or till.day, first)
-    terms = _terms(till, bill)
+    terms = _terms(till, visit, bill)
     sums = sums_of(bill.lines)
     benefit = benefit_of(sums.in_scope_fen, terms)
     if bill.given_fund_fen is not None:
@@ -168,12 +168,18 @@ def _turn_to(till: _Till, day: date, first: bool) -> None:
     till.day = day
 
 
-def _terms(till: _Till, bill: VisitBill) -> BenefitTerms:
+def _terms(till: _Till, visit: Table, bill: VisitBill) -> BenefitTerms:
     if bill.given_fund_fen is not None or not till.rules.computes_fund:
         return NO_FUND
-    level = bill.level or till.level
+    if till.person_type is None and till.rules.by_person_type:
+        raise visit.error("", "given.person.psn_type is not stated, but the rules depend on it")
     terms = terms_for(
-        till.policy, till.person_type, _INSURED, till.state, VisitType.OUTPATIENT, level
+        till.policy,
+        till.person_type or PersonType.RESIDENT,
+        _INSURED,
+        till.state,
+        VisitType.OUTPATIENT,
+        bill.level or till.level,
     )
     chain = till.rules.ratio_chain_bp
     return replace(terms, ratios_bp=chain) if chain and not terms.why_none else terms
@@ -260,7 +266,7 @@ def _requests(given: Table) -> list[str]:
     """The request ids of the reversals: so many with the same id, or a list of ids."""
     stated = given.stated("reversals")
     if not isinstance(stated, list):
-        return ["1"] * (given.fen("reversals") or 0)
+        return ["1"] * (given.count("reversals") or 0)
     if any(not isinstance(each, Mapping) for each in stated):
         return [str(each) for each in stated]
     return [each.text("request_id") for each in given.tables("reversals", ("request_id",))]

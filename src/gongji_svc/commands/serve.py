@@ -1,0 +1,77 @@
+"""`gongji serve`: the gRPC service on a migrated database, until it is told to stop."""
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+
+from gongji_svc.commands import UsageError
+from gongji_svc.config import Config
+from gongji_svc.pipe import Settings
+from gongji_svc.server import FrontSettings
+from gongji_svc.services.identity import development_key
+from gongji_svc.storage import migrate
+from gongji_svc.storage.database import Database
+from gongji_svc.storage.sealing import KeyFileInvalid, KeyRing
+from gongji_svc.workers import Workers
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`gongji serve` takes its settings from the environment."""
+    parser.epilog = "GONGJI_DATA_KEY names the key file; `gongji up` makes one."
+
+
+def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # commands take both
+    """Serve until SIGTERM or Ctrl-C; then drain."""
+    keys = read_keys(config)
+    with Database.open(config) as database:
+        with database.reader() as tx:
+            migrate.check_schema(tx)
+        with Workers(front_settings(config, database, keys).dump(), config.workers) as workers:
+            print(f"gongji serves gRPC on {config.grpc_listen}", flush=True)
+            wait_for_signal(workers)
+    return 0
+
+
+def read_keys(config: Config) -> KeyRing:
+    """The key ring in the file that GONGJI_DATA_KEY names."""
+    if config.data_key is None:
+        raise UsageError(
+            "GONGJI_DATA_KEY: name the key file; without it nothing can be stored or found"
+        )
+    return load_keys(Path(config.data_key))
+
+
+def load_keys(path: Path) -> KeyRing:
+    """The key ring in a file."""
+    try:
+        return KeyRing.parse(path.read_text(), str(path))
+    except OSError as error:
+        raise UsageError(f"GONGJI_DATA_KEY: {path} can't be read: {error.strerror}") from error
+    except KeyFileInvalid as invalid:
+        raise UsageError(f"GONGJI_DATA_KEY: {invalid}") from invalid
+
+
+def front_settings(
+    config: Config, database: Database, keys: KeyRing, clock_offset_seconds: float = 0.0
+) -> FrontSettings:
+    """What each front is told."""
+    return FrontSettings(
+        listen=str(config.grpc_listen),
+        token_key=development_key(config.data_dir).decode(),
+        writer=Settings(
+            database_url=database.runtime_url,
+            prepare_threshold=config.prepare_threshold,
+            keys=keys.dump(),
+            clock_offset_seconds=clock_offset_seconds,
+        ),
+    )
+
+
+def wait_for_signal(workers: Workers) -> None:
+    """Until SIGTERM or Ctrl-C."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    while workers.processes() and not told.wait(1.0):
+        pass

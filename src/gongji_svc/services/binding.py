@@ -1,0 +1,153 @@
+"""BindingService: applying for a binding, its documents, and who may look at it.
+
+Rule: a binding is seen by its two people, by their guardians, and by the staff of the donor's
+region; to everybody else it does not exist.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from gongji.v1 import binding_pb2 as pb
+from gongji_svc.domain import errors
+from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.binding import BindingState
+from gongji_svc.domain.person import Person
+from gongji_svc.services import paging
+from gongji_svc.services.applying import read_create_binding
+from gongji_svc.services.binding_view import View
+from gongji_svc.services.documents import upload_document
+from gongji_svc.services.names import enum_name
+from gongji_svc.services.office import Office
+from gongji_svc.services.reach import reaches
+from gongji_svc.storage.binding_reads import (
+    Choice,
+    Place,
+    list_bindings,
+    read_binding,
+    read_documents,
+)
+from gongji_svc.storage.bindings import Kept
+from gongji_svc.storage.ids import parse_id
+from gongji_svc.storage.person_reads import read_people
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_POSITION = struct.Struct("!q16s")
+_STAFF_OF_DONORS = (Role.REVIEWER, Role.AGENCY)
+
+
+def get_binding(
+    office: Office, caller: Caller, request: pb.GetBindingRequest
+) -> pb.GetBindingResponse:
+    """One binding; AccessDenied for one that is missing or not the caller's to see."""
+    binding_id = parse_id(request.binding_id)
+    with office.database.reader() as tx:
+        kept = None if binding_id is None else read_binding(tx, binding_id)
+        if kept is None:
+            raise errors.AccessDenied
+        people = read_people(tx, _people_of([kept]), office.sealer)
+        if not _may_see(caller, kept, people, office):
+            raise errors.AccessDenied
+        documents = read_documents(tx, [kept])
+    return pb.GetBindingResponse(binding=_messages(office, [kept], people, documents)[0])
+
+
+def list_of_bindings(
+    office: Office, caller: Caller, request: pb.ListBindingsRequest
+) -> pb.ListBindingsResponse:
+    """A page of bindings in the order of application, oldest first."""
+    after = paging.position_in(request, office.sealer)
+    size = paging.size_of(request)
+    with office.database.reader() as tx:
+        named = [_id_in(text) for text in (request.donor_id, request.beneficiary_id)]
+        known = read_people(tx, [one for one in named if one is not None], office.sealer)
+        choice = _choice(caller, request, named, known.values(), office)
+        place = None if after is None else _place(after)
+        found = list_bindings(tx, choice, place, size + 1)
+        page = found[:size]
+        people = read_people(tx, _people_of(page), office.sealer)
+        documents = read_documents(tx, page)
+    response = pb.ListBindingsResponse(bindings=_messages(office, page, people, documents))
+    if len(found) > size:
+        response.next_page_token = paging.token_after(request, _position(page[-1]), office.sealer)
+    return response
+
+
+def _id_in(text: str) -> UUID | None:
+    """The id in a field that may be empty; AccessDenied for one that nobody can have."""
+    if not text:
+        return None
+    person_id = parse_id(text)
+    if person_id is None:
+        raise errors.AccessDenied
+    return person_id
+
+
+def _choice(
+    caller: Caller,
+    request: pb.ListBindingsRequest,
+    named: Sequence[UUID | None],
+    known: Iterable[Person],
+    office: Office,
+) -> Choice:
+    """What the caller may list: with a person in reach all of it, else only their own region's."""
+    donor_id, beneficiary_id = named
+    states = frozenset(
+        BindingState(enum_name(pb.BindingState, number)) for number in request.states
+    )
+    today = office.today()
+    if any(reaches(caller, person, today) for person in known):
+        return Choice(donor_id, beneficiary_id, states=states)
+    if caller.role in _STAFF_OF_DONORS:
+        return Choice(donor_id, beneficiary_id, caller.subject, states)
+    raise errors.AccessDenied
+
+
+def _may_see(caller: Caller, kept: Kept, people: dict[UUID, Person], office: Office) -> bool:
+    today = office.today()
+    donor = people[kept.binding.donor_id]
+    if caller.role is Role.CITIZEN:
+        return any(reaches(caller, person, today) for person in people.values())
+    return caller.subject == kept.donor_region or reaches(caller, donor, today)
+
+
+def _people_of(bindings: Iterable[Kept]) -> set[UUID]:
+    pairs = ((kept.binding.donor_id, kept.binding.beneficiary_id) for kept in bindings)
+    return {person_id for pair in pairs for person_id in pair}
+
+
+def _messages(
+    office: Office,
+    bindings: Iterable[Kept],
+    people: dict[UUID, Person],
+    documents: dict[UUID, Any],
+) -> list[pb.Binding]:
+    today = office.today()
+    return [
+        View(
+            kept,
+            people[kept.binding.donor_id].name,
+            people[kept.binding.beneficiary_id].name,
+            documents[kept.binding.binding_id],
+            office.policy(kept.donor_region, today),
+        ).message(office.sealer)
+        for kept in bindings
+    ]
+
+
+def _position(kept: Kept) -> bytes:
+    micros = (kept.binding.bound_at - _EPOCH) // _MICROSECOND
+    return _POSITION.pack(micros, kept.binding.binding_id.bytes)
+
+
+def _place(position: bytes) -> Place:
+    micros, binding_id = _POSITION.unpack(position)
+    return _EPOCH + micros * _MICROSECOND, UUID(bytes=binding_id)
+
+
+COMMANDS = {"CreateBinding": read_create_binding}
+READS = {"GetBinding": get_binding, "ListBindings": list_of_bindings}
+UPLOADS = {"UploadDocument": upload_document}

@@ -1,0 +1,124 @@
+"""A binding as its readers may see it.
+
+Rule: names and telephone numbers are masked for everybody; of documents only the description is
+shown. The rules that decided are named, so that the decision can be explained years later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gongji.v1 import access_pb2, types_pb2
+from gongji.v1 import binding_pb2 as pb
+from gongji_svc.domain.binding import Binding, first_unbinding_day
+from gongji_svc.domain.calendar import Span
+from gongji_svc.domain.masking import masked_name, masked_number
+from gongji_svc.domain.policy import Policy
+from gongji_svc.domain.policy_values import Caps
+from gongji_svc.services.days import date_of
+from gongji_svc.services.names import enum_number
+from gongji_svc.storage.bindings import Kept, phone_of
+from gongji_svc.storage.documents import DocumentRow
+from gongji_svc.storage.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A binding with what stands elsewhere: names in clear, documents, the donor's rules today."""
+
+    kept: Kept
+    donor_name: str
+    beneficiary_name: str
+    documents: Sequence[DocumentRow]
+    policy: Policy
+
+    def message(self, sealer: Sealer) -> pb.Binding:
+        """The binding in the contract's words."""
+        kept, binding = self.kept, self.kept.binding
+        return pb.Binding(
+            binding_id=str(binding.binding_id),
+            donor_id=str(binding.donor_id),
+            donor_name=masked_name(self.donor_name),
+            beneficiary_id=str(binding.beneficiary_id),
+            beneficiary_name=masked_name(self.beneficiary_name),
+            relation=enum_number(types_pb2.Relation, binding.relation),
+            state=enum_number(pb.BindingState, binding.state),
+            rank=binding.rank,
+            effective_from=date_of(binding.effective_from),
+            effective_to=date_of(binding.effective_to),
+            uses=sorted(enum_number(types_pb2.Use, use) for use in binding.uses),
+            limits=_limits(binding.limits),
+            policy=policy_ref(kept.policy),
+            channel=enum_number(pb.Channel, kept.channel),
+            commitment=_commitment(kept),
+            documents=[_document(document) for document in self.documents],
+            created_at=_timestamp(binding.bound_at),
+            created_by=actor(kept.created_by),
+            ended_on=date_of(binding.ended_on),
+            earliest_end_on=date_of(_earliest_end(binding, self.policy)),
+            beneficiary_phone=masked_number(phone_of(kept, sealer) or ""),
+            region=kept.donor_region,
+        )
+
+
+def policy_text(policy: Policy) -> str:
+    """How a binding keeps which rules decided it: their digest, then their blocks."""
+    return " ".join((policy.digest, *policy.blocks))
+
+
+def policy_ref(kept: str) -> types_pb2.PolicyRef:
+    """What `policy_text` kept; the region whose file it was is that of the last block."""
+    digest, *blocks = kept.split(" ")
+    region = blocks[-1].partition("@")[0]
+    return types_pb2.PolicyRef(region=region, blocks=blocks, digest=digest)
+
+
+def actor(kept: dict[str, str]) -> types_pb2.Actor:
+    """Who did something, as it is kept: {role, subject, actor}."""
+    role = access_pb2.Role.Value(f"ROLE_{kept['role'].upper()}")
+    return types_pb2.Actor(role=role, subject=kept["subject"], actor=kept["actor"])
+
+
+def _limits(caps: Caps) -> pb.BindingLimits | None:
+    limits = pb.BindingLimits(
+        per_settlement_fen=caps.per_settlement_fen,
+        per_day_fen=caps.per_day_fen,
+        per_month_fen=caps.per_month_fen,
+        per_year_fen=caps.per_year_fen,
+    )
+    return limits if limits.ListFields() else None
+
+
+def _commitment(kept: Kept) -> pb.Commitment | None:
+    if not kept.commitment:
+        return None
+    return pb.Commitment(
+        text_version=kept.commitment["text_version"],
+        accepted_at=_timestamp(datetime.fromisoformat(kept.commitment["accepted_at"])),
+    )
+
+
+def _document(document: DocumentRow) -> pb.Document:
+    return pb.Document(
+        document_id=str(document.id),
+        kind=enum_number(pb.DocumentKind, document.kind),
+        of=enum_number(pb.DocumentOf, document.of),
+        media_type=document.media_type,
+        size_bytes=document.size_bytes,
+        sha256=document.sha256.hex(),
+        uploaded_at=_timestamp(document.created_at),
+    )
+
+
+def _earliest_end(binding: Binding, policy: Policy) -> date | None:
+    if policy.unbinding_lock == Span():
+        return None
+    return first_unbinding_day(binding, policy)
+
+
+def _timestamp(instant: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(instant)
+    return stamp

@@ -1,0 +1,163 @@
+"""What becomes of a stated person: found or new, changed or as it was, or refused.
+
+Rule: decided purely over what is `Known`, the same for a Put and for a file that is loaded. Who
+may state something comes first, then whether it can be. Certificates and cards have one owner.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from gongji_svc.domain import errors, registration
+from gongji_svc.domain.errors import Violation
+from gongji_svc.domain.person import Person, same_name
+from gongji_svc.services import messages
+from gongji_svc.services.person_messages import Stated, with_guardians
+from gongji_svc.storage.ids import new_id, region_of
+from gongji_svc.storage.people import Identity, Registered
+from gongji_svc.storage.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who is registered: by hash, and the record by id."""
+
+    owner_of: Callable[[bytes], UUID | None]
+    record_of: Callable[[UUID], Registered | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A record before (None: new) and after, and the hashes under which the person is now found, or
+    no longer found."""
+
+    before: Registered | None
+    after: Registered
+    added: tuple[bytes, ...]
+    dropped: tuple[bytes, ...]
+
+
+class Desk:
+    """Puts several people one after the other; each sees what became of those before."""
+
+    def __init__(self, agency: str, known: Known, sealer: Sealer) -> None:
+        self._agency = agency
+        self._before = known
+        self._sealer = sealer
+        self._now = Known(self._owner_of, self._record_of)
+        self.owners: dict[bytes, UUID | None] = {}
+        """Who is now found by the hashes that changed hands; None: nobody."""
+        self.changes: dict[UUID, tuple[Registered | None, Registered]] = {}
+        """The record before and after, of each who was put."""
+
+    def put(self, stated: Stated) -> Put:
+        """Put one person; the first Refusal that applies, and then nothing has changed."""
+        made = put(stated, self._agency, self._now, self._sealer)
+        person_id = made.after.person.person_id
+        first, _ = self.changes.get(person_id, (made.before, None))
+        self.changes[person_id] = (first, made.after)
+        self.owners |= dict.fromkeys(made.dropped) | dict.fromkeys(made.added, person_id)
+        return made
+
+    def _owner_of(self, hashed: bytes) -> UUID | None:
+        if hashed in self.owners:
+            return self.owners[hashed]
+        return self._before.owner_of(hashed)
+
+    def _record_of(self, person_id: UUID) -> Registered | None:
+        if person_id in self.changes:
+            return self.changes[person_id][1]
+        return self._before.record_of(person_id)
+
+
+def put(stated: Stated, agency: str, known: Known, sealer: Sealer) -> Put:
+    """What the agency's statement makes of the record; the first Refusal that applies."""
+    before = _found(stated, agency, known, sealer)
+    person = with_guardians(stated, _guardian_ids(stated, known))
+    if before is None:
+        after = _new(stated, person, agency)
+    else:
+        after = _restated(before, stated, person, agency)
+    old = () if before is None else before.identity.hashes(sealer)
+    new = after.identity.hashes(sealer)
+    _check_owners(after, new, known)
+    return Put(
+        before,
+        after,
+        added=tuple(one for one in new if one not in old),
+        dropped=tuple(one for one in old if one not in new),
+    )
+
+
+def _found(stated: Stated, agency: str, known: Known, sealer: Sealer) -> Registered | None:
+    """The record that is meant; None for somebody new."""
+    if stated.person_id is not None:
+        record = known.record_of(stated.person_id)
+        if record is None and region_of(stated.person_id) == agency:
+            raise errors.PersonNotFound
+        if record is None:
+            raise errors.AccessDenied
+        return _ordered(record)
+    certificate = stated.registered.identity.hashes(sealer)[0]
+    person_id = known.owner_of(certificate)
+    if person_id is None:
+        return None
+    record = known.record_of(person_id)
+    if record is None or certificate not in record.identity.hashes(sealer):
+        raise errors.ConcurrentChange  # it was given to somebody else since it was looked up
+    return _ordered(record)
+
+
+def _ordered(record: Registered) -> Registered:
+    return replace(record, person=registration.ordered(record.person))
+
+
+def _guardian_ids(stated: Stated, known: Known) -> list[UUID]:
+    """The guardians' ids; InvalidField for one who is not registered."""
+    found: list[UUID] = []
+    for at, (guardian, hashed) in enumerate(
+        zip(stated.registered.person.guardians, stated.guardian_hashes, strict=True)
+    ):
+        guardian_id = guardian.guardian_id if hashed is None else known.owner_of(hashed)
+        if guardian_id is None or known.record_of(guardian_id) is None:
+            field = f"{stated.path}.guardians[{at}]"
+            raise messages.invalid(Violation(field, "监护人尚未登记，请先登记监护人"))
+        found.append(guardian_id)
+    return found
+
+
+def _new(stated: Stated, person: Person, agency: str) -> Registered:
+    if stated.home_region not in ("", agency):
+        raise errors.AccessDenied
+    return replace(stated.registered, person=replace(person, person_id=new_id(agency)))
+
+
+def _restated(before: Registered, stated: Stated, person: Person, agency: str) -> Registered:
+    home = region_of(before.person.person_id)
+    person = replace(person, person_id=before.person.person_id)
+    if agency != home and not registration.concerns(agency, before.person, person):
+        raise errors.AccessDenied
+    if stated.home_region not in ("", home):
+        raise errors.HomeRegionFixed
+    if agency == home:
+        identity = replace(stated.registered.identity, phone=before.identity.phone)
+        return replace(before, person=person, identity=identity)
+    if not _same_person(before.identity, stated.registered.identity):
+        raise errors.PersonNotMatched
+    after = registration.restated(before.person, person, agency)
+    return replace(before, person=registration.ordered(after))
+
+
+def _same_person(one: Identity, other: Identity) -> bool:
+    certificates = {
+        (identity.certificate_type, identity.certificate_number.upper())
+        for identity in (one, other)
+    }
+    return len(certificates) == 1 and same_name(one.name, other.name)
+
+
+def _check_owners(after: Registered, hashes: Sequence[bytes], known: Known) -> None:
+    """Nobody else has the certificate or the card."""
+    for hashed, refusal in zip(hashes, (errors.CertificateInUse, errors.CardInUse), strict=False):
+        if known.owner_of(hashed) not in (None, after.person.person_id):
+            raise refusal

@@ -1,0 +1,90 @@
+"""Runs fronts as child processes: starts them, watches them, ends them.
+
+Rule: a front that dies is started again; all fronts listen on the same port. A front ends when its
+standard input closes, so none outlives its parent.
+"""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import structlog
+
+_log = structlog.get_logger()
+
+_PAUSE_SECONDS = 0.5
+_STOP_SECONDS = 45.0
+
+
+@dataclass(slots=True)
+class Workers:
+    """Some fronts with the same settings (`server.FrontSettings.dump()`)."""
+
+    settings: bytes
+    count: int
+    ports: list[int] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _watchers: list[threading.Thread] = field(default_factory=list)
+    _running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        for number in range(self.count):
+            port = self._start(number)
+            if port is None:
+                self.stop()
+                raise RuntimeError("a front did not start; its log says why")
+            self.ports.append(port)
+            watcher = threading.Thread(target=self._watch, args=(number,), daemon=True)
+            self._watchers.append(watcher)
+            watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Let every front drain, then wait for it."""
+        self._stopping.set()
+        for process in self._running.values():
+            if process.stdin is not None:
+                process.stdin.close()
+        for process in self._running.values():
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def wait(self) -> None:
+        """Until `stop` is called from elsewhere, or a signal interrupts."""
+        self._stopping.wait()
+
+    def processes(self) -> Sequence[int]:
+        """The process ids of the fronts."""
+        return [process.pid for process in self._running.values()]
+
+    def _start(self, number: int) -> int | None:
+        """Start one front; its port, or None when it did not come up."""
+        process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
+            [sys.executable, "-m", "gongji_svc.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the parent's to hear
+        )
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both are pipes
+        process.stdin.write(self.settings)
+        process.stdin.flush()
+        self._running[number] = process
+        line = process.stdout.readline()
+        return int(line) if line.strip() else None
+
+    def _watch(self, number: int) -> None:
+        while True:
+            self._running[number].wait()
+            if self._stopping.wait(_PAUSE_SECONDS):
+                return
+            _log.error("a front is gone, starting another", front=number)
+            self._start(number)

@@ -13,8 +13,10 @@ from gongji_svc.commands import UsageError
 from gongji_svc.config import Config, ConfigurationError
 
 COMMANDS = {
+    "up": "bring up everything on this machine; with --demo, people of three regions",
     "serve": "serve gRPC on a migrated database",
     "token": "print a development token",
+    "preview": "decide worked examples (YAML or JSON) with the code that settles",
     "migrate": "bring the database's schema to what this program knows",
     "status": "show the database, its schema and how much it holds",
 }

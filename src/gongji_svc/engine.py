@@ -48,7 +48,7 @@ class Command(Protocol):
         """Unix seconds; a command whose batch begins later is refused."""
 
     def lookups(self) -> Lookups:
-        """What the request names from outside: institutions, certificates, cards."""
+        """What the request names from outside: institutions, certificates, cards, accounts."""
 
     def keys(self, state: State) -> Keys:
         """The idempotency key, and the people to lock."""
@@ -119,7 +119,8 @@ class _Batch:
     def gather(self, clock_offset: timedelta, *, lock: bool) -> None:
         """Read and lock, stage by stage: request keys, people, accounts. The clock comes last."""
         tx, state, by_region = self._tx, self._state, self._by_region
-        ledger.look_up(tx, state, [job.command.lookups() for job in self._alive()])
+        lookups = [job.command.lookups() for job in self._alive()]
+        ledger.look_up(tx, state, lookups, by_region=by_region)
         for job in self._alive():
             job.step(lambda job=job: setattr(job, "keys", job.command.keys(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
         claims = [job.keys.claim for job in self._alive() if job.keys.claim]

@@ -288,7 +288,9 @@ class Account(_message.Message):
     frozen_quota_fen: _builtins.int
     """Frozen as quota for relatives, fen (共济额度)."""
     spendable_fen: _builtins.int
-    """What the owner can spend, fen: balance less holds and quota; 0 unless OPEN (本人可用)."""
+    """What the owner can spend, fen: balance less holds and quota; 0 unless OPEN, and of a kind that the
+    region lets its owner spend (本人可用).
+    """
     shareable_fen: _builtins.int
     """What relatives can spend of it, fen: also less the reserve, 0 below the policy's threshold; the
     accounts of a person add up to what they can spend of all (可共济).

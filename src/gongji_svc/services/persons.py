@@ -34,6 +34,7 @@ from gongji_svc.storage.statements import Row
 
 
 Result = Put | Refusal
+Rows = tuple[tuple[Table, Row], ...]
 
 
 @dataclass(slots=True)
@@ -82,13 +83,18 @@ class PutPersons:
 
     def decide(self, state: State) -> Decision:
         """Put everybody in order."""
-        desk = Desk(self.asked.caller.subject, _known(state, self.office.sealer), self.office.sealer)
+        desk = Desk(
+            self.asked.caller.subject, _known(state, self.office.sealer), self.office.sealer
+        )
         results = [_try(desk, one) for one in self.stated]
         puts = [one for one in results if isinstance(one, Put)]
+        new, replaced, removed = _rows(desk, state, self.office.sealer)
         return Decision(
             answer=self.answer(results).SerializeToString(),
             result_id=puts[0].after.person.person_id if puts else None,
-            **_rows(desk, state, self.office.sealer),
+            new=new,
+            replaced=replaced,
+            removed=removed,
         )
 
     def _sound(self) -> Iterator[Stated]:
@@ -123,7 +129,7 @@ def _try(desk: Desk, one: Stated | Refusal) -> Result:
         return refusal
 
 
-def _rows(desk: Desk, state: State, sealer: Sealer) -> dict[str, tuple[tuple[Table, Row], ...]]:
+def _rows(desk: Desk, state: State, sealer: Sealer) -> tuple[Rows, Rows, Rows]:
     """The rows that are new, replaced and removed."""
     new: list[tuple[Table, Row]] = []
     replaced: list[tuple[Table, Row]] = []
@@ -142,7 +148,7 @@ def _rows(desk: Desk, state: State, sealer: Sealer) -> dict[str, tuple[tuple[Tab
         written.append((tables.persons, row))
         written.extend((tables.enrolments, enrolment) for enrolment in enrolments)
         removed.extend((tables.enrolments, key) for key in enrolments_gone(before, after))
-    return {"new": tuple(new), "replaced": tuple(replaced), "removed": tuple(removed)}
+    return tuple(new), tuple(replaced), tuple(removed)
 
 
 def read_put_person(office: Office, asked: Asked) -> PutPersons:
@@ -210,7 +216,7 @@ _SIGHTS = {
 
 
 def _find(office: Office, request: pb.GetPersonRequest) -> Registered | None:
-    with office.reader() as tx:
+    with office.database.reader() as tx:
         if request.WhichOneof("lookup") == "person_id":
             person_id = parse_id(request.person_id)
         else:

@@ -8,6 +8,7 @@ processes that make ids in the same millisecond still differ by their random bit
 import secrets
 import threading
 import time
+from datetime import UTC, datetime
 from uuid import UUID
 
 _VERSION_AND_VARIANT = (0x8 << 76) | (0b10 << 62)
@@ -49,6 +50,11 @@ def new_id(region: str) -> UUID:
 def region_of(object_id: UUID) -> str:
     """The region that stores the object, read from its id."""
     return f"{object_id.int >> _REGION_SHIFT & _REGION_MASK:06d}"
+
+
+def made_at(object_id: UUID) -> datetime:
+    """When the id was made, to the millisecond."""
+    return datetime.fromtimestamp((object_id.int >> 80) / 1000, UTC)
 
 
 def parse_id(text: str) -> UUID | None:

@@ -31,6 +31,7 @@ from gongji_svc.storage.state import (
 from gongji_svc.storage.statements import (
     Change,
     Claiming,
+    Keyed,
     Lookup,
     Remove,
     Row,
@@ -51,6 +52,9 @@ _FIND_INSTITUTIONS = compiled(
     select(*tables.institutions.c).where(
         tables.institutions.c.institution_code == any_(bindparam("codes", type_=ARRAY(Text)))
     )
+)
+_FIND_OWNERS = Keyed(
+    select(tables.accounts.c.id, tables.accounts.c.person_id), tables.accounts.c.id
 )
 _READ_CATALOGUE = keyed(tables.catalog_items.c.catalog_code)
 _CLAIM = Claiming(tables.requests)
@@ -89,18 +93,21 @@ def _absorb(state: State, table: Table, cursors: Iterable[Cursor[Row]]) -> None:
             state.absorb(table, row)
 
 
-def look_up(tx: Tx, state: State, lookups: Iterable[Lookups]) -> None:
-    """Before any lock: the institutions and people that requests name from outside."""
+def look_up(tx: Tx, state: State, lookups: Sequence[Lookups], *, by_region: bool) -> None:
+    """Before any lock: the institutions, people and accounts that requests name from outside."""
     codes = {code for lookup in lookups for code in lookup.institution_codes}
     hashes = {found for lookup in lookups for found in lookup.identities}
+    accounts = [key_of(account) for lookup in lookups for account in lookup.accounts]
     institutions = people = None
     if codes:
         institutions = tx.execute(_FIND_INSTITUTIONS, {"codes": texts(sorted(codes))}, binary=True)
     if hashes:
         packed = pack(LargeBinary(), sorted(hashes))
         people = tx.execute(_FIND_PEOPLE, {"hashes": packed}, binary=True)
+    owners = _FIND_OWNERS.run(tx, accounts, by_region=by_region)
     _absorb(state, tables.institutions, [institutions] if institutions else [])
     _absorb(state, tables.person_directory, [people] if people else [])
+    state.owners.update((account, owner) for cursor in owners for account, owner in cursor)
 
 
 @dataclass(frozen=True, slots=True)

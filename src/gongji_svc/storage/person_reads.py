@@ -19,8 +19,7 @@ def read_people(
 ) -> dict[UUID, Person]:
     """The people with these ids, as far as there are any."""
     return {
-        kept.id: person_from(kept, enrolments, sealer)
-        for kept, enrolments in _rows(tx, person_ids)
+        kept.id: person_from(kept, enrolments, sealer) for kept, enrolments in _rows(tx, person_ids)
     }
 
 

@@ -42,10 +42,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """What a request names from outside: institution codes and hashes of certificates or cards."""
+    """What a request names from outside: institution codes, hashes of certificates or cards, and
+    accounts whose owners are not named.
+    """
 
     institution_codes: tuple[str, ...] = ()
     identities: tuple[bytes, ...] = ()
+    accounts: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class State:
     now: datetime = _NEVER
     directory: dict[bytes, UUID] = field(default_factory=dict)
     institutions: dict[str, Row] = field(default_factory=dict)
+    owners: dict[UUID, UUID] = field(default_factory=dict)  # of accounts; an owner never changes
     catalogue: dict[tuple[str, str], list[Row]] = field(default_factory=lambda: defaultdict(list))
     persons: dict[UUID, Row] = field(default_factory=dict)
     enrolments: dict[UUID, dict[tuple[str, str], Row]] = field(

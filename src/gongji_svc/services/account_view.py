@@ -1,0 +1,56 @@
+"""An account as its owner and staff see it.
+
+Rule: an amount is never shown without what took the rest away, and by which rule.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+from gongji.v1 import account_pb2 as pb
+from gongji.v1 import types_pb2
+from gongji_svc.domain.availability import Reduced, available, reduction_worded
+from gongji_svc.domain.terms import AccountState
+from gongji_svc.services.names import enum_number
+from gongji_svc.services.office import Office
+from gongji_svc.storage.accounts import account_from
+from gongji_svc.storage.ids import made_at
+from gongji_svc.storage.state import AccountRow
+
+
+def account_message(
+    office: Office, kept: AccountRow, owned: Iterable[AccountRow], today: date
+) -> pb.Account:
+    """An account with what can be used of it today; `owned` are all accounts of its owner."""
+    policy = office.policy(kept.pool_region, today)
+    unclosed = [account_from(one) for one in owned if one.state != AccountState.CLOSED]
+    usable = available(account_from(kept), unclosed, policy)
+    message = pb.Account(
+        account_id=str(kept.id),
+        person_id=str(kept.person_id),
+        region=kept.pool_region,
+        kind=enum_number(types_pb2.AccountKind, kept.kind),
+        balance_fen=kept.balance_fen,
+        held_fen=kept.held_fen,
+        frozen_quota_fen=kept.frozen_quota_fen,
+        spendable_fen=usable.spendable_fen,
+        shareable_fen=usable.shareable_fen,
+        why=[_step(reduced) for reduced in usable.why],
+        state=enum_number(pb.AccountState, kept.state),
+        seq=kept.seq,
+        policy=types_pb2.PolicyRef(
+            region=policy.region, blocks=policy.blocks, digest=policy.digest
+        ),
+    )
+    message.opened_at.FromDatetime(made_at(kept.id))
+    return message
+
+
+def _step(reduced: Reduced) -> types_pb2.ExplanationStep:
+    chinese, english = reduction_worded(reduced)
+    return types_pb2.ExplanationStep(
+        rule=reduced.reduction.value,
+        text=chinese,
+        text_en=english,
+        amount_fen=reduced.amount_fen,
+        source=reduced.source,
+    )

@@ -11,9 +11,10 @@ from itertools import count
 from uuid import UUID
 
 from gongji_svc.domain.binding import Binding, BindingState
+from gongji_svc.domain.guardian import Guardian
 from gongji_svc.domain.person import Enrolment, Period, Person
 from gongji_svc.domain.policy_values import Caps
-from gongji_svc.domain.terms import InsuredStatus, Insurance, PersonType, Relation, Use
+from gongji_svc.domain.terms import Insurance, InsuredStatus, PersonType, Relation, Use
 from gongji_svc.storage import packed, tables
 from gongji_svc.storage.bindings import Kept
 from gongji_svc.storage.database import Database
@@ -75,17 +76,22 @@ class Families:
         name: str = "",
         periods: Iterable[Period] = (Period(LONG_AGO),),
         chronic_diseases: Iterable[str] = (),
+        guardians: Iterable[Guardian] = (),
+        home: str = "",
     ) -> Made:
-        """An insured person, with an account when a balance is given."""
+        """A person insured in `region`, with an account when a balance is given; registered in
+        `home` where that is another region.
+        """
         number = next(_numbers)
         resident = insurance is Insurance.RESIDENT
         kind = person_type or (PersonType.RESIDENT if resident else PersonType.ACTIVE)
         person = Person(
-            person_id=new_id(region),
+            person_id=new_id(home or region),
             name=name or f"王{number}",
             birth_date=date(1980, 1, 1),
             enrolments=(Enrolment(insurance, region, kind, tuple(periods)),),
             chronic_diseases=frozenset(chronic_diseases),
+            guardians=tuple(guardians),
         )
         certificate_number = f"{region}19800101{number:04d}"
         identity = Identity("ID_CARD", certificate_number, person.name, f"K{number:09d}")
@@ -100,7 +106,7 @@ class Families:
         )
         account_id = None
         if balance_fen is not None:
-            account_id = self.account(region, balance_fen, person_id=person.person_id)
+            account_id = self.account(home or region, balance_fen, person_id=person.person_id)
         card_no = identity.card_no or ""
         return Made(person.person_id, person.name, certificate_number, card_no, account_id)
 

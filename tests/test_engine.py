@@ -36,14 +36,14 @@ class Move:
     def lookups(self) -> Lookups:
         return Lookups()
 
-    def keys(self, state: State) -> Keys:
+    def keys(self, state: State) -> Keys:  # noqa: ARG002 - the engine's shape
         content = {1: repr([(str(a), n) for _, a, n in self.amounts]).encode()[-8:].rjust(8)}
         return Keys(
             claim=Claim(REGION, "caller", self.request_id, "Move", content),
             persons=tuple(owner for owner, _, _ in self.amounts),
         )
 
-    def discover(self, state: State) -> Wanted:
+    def discover(self, state: State) -> Wanted:  # noqa: ARG002 - the engine's shape
         return Wanted(accounts_of=tuple(owner for owner, _, _ in self.amounts))
 
     def decide(self, state: State) -> Decision:
@@ -77,11 +77,11 @@ def balance_fen(database: Database, account: UUID) -> int:
     return int(str(row[0]))
 
 
-def entries(database: Database, account: UUID) -> list[tuple[int, int, int]]:
+def entries(database: Database, account: UUID) -> list[tuple[object, ...]]:
     query = """SELECT seq, amount_fen, balance_after_fen FROM entries
                WHERE account_id = %s ORDER BY seq"""
     with database.connect() as tx:
-        return tx.execute(query, [account]).fetchall()  # type: ignore[return-value]
+        return tx.execute(query, [account]).fetchall()
 
 
 def run_one(database: Database, command: Move) -> Outcome:

@@ -110,7 +110,7 @@ class Forwarder(asyncio.Protocol):
             if waiting is not None and not waiting.done():
                 waiting.set_result(answer)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's shape
         """The writer is gone: tell whoever waits, and start another."""
         self._transport = None
         for waiting in self._waiting.values():

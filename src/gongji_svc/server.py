@@ -143,7 +143,7 @@ class Front:
 
             return answer
 
-        async def refuse(call: Call, body: object) -> Answer:
+        async def refuse(call: Call, body: object) -> Answer:  # noqa: ARG001 - a handler's shape
             raise NotBuilt
 
         return refuse

@@ -68,7 +68,7 @@ class Workers:
 
     def _start(self, number: int) -> int | None:
         """Start one front; its port, or None when it did not come up."""
-        process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
+        process = subprocess.Popen(
             [sys.executable, "-m", "gongji_svc.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

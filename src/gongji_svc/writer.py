@@ -19,10 +19,10 @@ from datetime import timedelta
 import structlog
 from grpc import StatusCode
 
+from gongji_svc import regions
 from gongji_svc.domain.errors import Refusal
 from gongji_svc.engine import Answered, Command, Engine, Outcome
 from gongji_svc.pipe import Answer, Request, RequestReader, Settings
-from gongji_svc import regions
 from gongji_svc.services import routes
 from gongji_svc.services.contract import METHODS
 from gongji_svc.services.office import Office

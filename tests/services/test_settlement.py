@@ -1,8 +1,5 @@
 """Settle, its preview and what becomes of it, called as a till calls them."""
 
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
 
 from gongji.v1 import settlement_pb2 as pb
@@ -10,10 +7,9 @@ from gongji_svc.domain import errors
 from gongji_svc.domain.policy_values import Caps
 from gongji_svc.domain.terms import Insurance, PersonType
 from gongji_svc.storage.database import Database
-from tests.families import LAPSED, Families, Made
+from tests.families import LAPSED, Families
 from tests.services.driver import Driver
-
-HOHHOT, ULANQAB, TIELING = "150100", "150900", "211200"
+from tests.services.till import HOHHOT, TIELING, ULANQAB, asked, counts, paid, request_of, settle
 
 
 @pytest.fixture
@@ -24,49 +20,6 @@ def families(database: Database) -> Families:
 @pytest.fixture
 def driver(database: Database) -> Driver:
     return Driver(database)
-
-
-def request_of(
-    code: str, patient: Made, total_fen: int = 10_000, request_id: str = "r-1", **fields: Any
-) -> pb.SettleRequest:
-    """A purchase of one unknown-to-nobody item at one price."""
-    request = pb.SettleRequest(
-        request_id=request_id,
-        institution_code=code,
-        credential=pb.Credential(
-            type=pb.CREDENTIAL_TYPE_SOCIAL_CARD, value=patient.card_no, name=patient.name
-        ),
-        visit_type=pb.VISIT_TYPE_PHARMACY,
-        account_use=pb.ACCOUNT_USE_MUTUAL_AID,
-        items=[
-            pb.SettlementItem(
-                line_no=1,
-                catalog_code="XA01",
-                name="感冒灵颗粒",
-                quantity="1",
-                unit_price_yuan=f"{total_fen // 100}.{total_fen % 100:02d}",
-                amount_fen=total_fen,
-            )
-        ],
-        total_fen=total_fen,
-    )
-    request.occurred_at.FromDatetime(datetime.now(UTC))
-    for name, value in fields.items():
-        setattr(request, name, value)
-    return request
-
-
-def settle(driver: Driver, code: str, request: pb.SettleRequest) -> pb.SettleResponse:
-    answer = driver.call("pos", code, "SettlementService", "Settle", request)
-    assert isinstance(answer, pb.SettleResponse)
-    return answer
-
-
-def paid(settlement: pb.Settlement) -> list[tuple[str, int]]:
-    return [
-        (pb.AccountOwner.Name(leg.account_owner).removeprefix("ACCOUNT_OWNER_"), leg.amount_fen)
-        for leg in settlement.legs
-    ]
 
 
 @pytest.mark.requirement("ULQ-11", "ULQ-12", "ULQ-07", "HOH-06")
@@ -289,61 +242,6 @@ def test_a_till_asks_who_stands_before_it(driver: Driver, families: Families) ->
     ]
 
 
-def test_a_settlement_is_found_by_its_request_and_by_its_id(
-    driver: Driver, families: Families
-) -> None:
-    code = families.institution(ULANQAB)
-    patient = families.person(ULANQAB, balance_fen=10_000)
-    settlement = settle(driver, code, request_of(code, patient)).settlement
-    for request in (
-        pb.GetSettlementRequest(settlement_id=settlement.settlement_id),
-        pb.GetSettlementRequest(request_id="r-1"),
-    ):
-        found = driver.call("pos", code, "SettlementService", "GetSettlement", request)
-        assert found.settlement == settlement
-
-
-def test_a_stranger_learns_nothing_of_a_settlement(driver: Driver, families: Families) -> None:
-    code, other = families.institution(ULANQAB), families.institution(ULANQAB)
-    patient, stranger = families.person(ULANQAB, balance_fen=10_000), families.person(ULANQAB)
-    settlement = settle(driver, code, request_of(code, patient)).settlement
-    existing = pb.GetSettlementRequest(settlement_id=settlement.settlement_id)
-    missing = pb.GetSettlementRequest(settlement_id="01900000-0000-8000-8000-000000000000")
-    for role, subject in (("pos", other), ("citizen", stranger), ("agency", TIELING)):
-        refusals = [get_refusal(driver, role, subject, request) for request in (existing, missing)]
-        assert refusals[0] == refusals[1]
-
-
-def test_a_donor_sees_the_leg_that_was_theirs_and_not_what_was_bought(
-    driver: Driver, families: Families
-) -> None:
-    code = families.institution(ULANQAB)
-    patient = families.person(ULANQAB)
-    first, second = (families.person(ULANQAB, balance_fen=1_000) for _ in range(2))
-    families.item("150000", "XA01")
-    families.bind(first, patient, rank=1)
-    families.bind(second, patient, rank=2)
-    settlement = settle(driver, code, request_of(code, patient)).settlement
-    request = pb.GetSettlementRequest(settlement_id=settlement.settlement_id)
-    seen = driver.call("citizen", second, "SettlementService", "GetSettlement", request).settlement
-    assert [leg.amount_fen for leg in seen.legs] == [1_000]
-    assert not seen.lines and not seen.explanation and not seen.HasField("breakdown")
-
-
-def test_the_patient_reads_why_a_relative_paid_nothing_and_the_till_does_not(
-    driver: Driver, families: Families
-) -> None:
-    code = families.institution(ULANQAB)
-    families.item("150000", "XA01")
-    patient = families.person(ULANQAB)
-    families.bind(families.person(ULANQAB, balance_fen=0), patient)
-    settlement = settle(driver, code, request_of(code, patient)).settlement
-    request = pb.GetSettlementRequest(settlement_id=settlement.settlement_id)
-    seen = driver.call("citizen", patient, "SettlementService", "GetSettlement", request).settlement
-    assert "DONOR_SKIPPED" not in {step.rule for step in settlement.explanation}
-    assert "DONOR_SKIPPED" in {step.rule for step in seen.explanation}
-
-
 def test_a_repeat_of_the_same_person_by_another_credential_is_the_same_request(
     driver: Driver, families: Families
 ) -> None:
@@ -375,31 +273,3 @@ def test_an_agent_is_recorded_sealed_and_shown_masked(
     with database.connect() as tx:
         kept = tx.execute("SELECT detail::text, answer FROM settlements, requests").fetchone()
     assert "150902199001011234" not in str(kept)
-
-
-def asked(request: pb.SettleRequest) -> pb.PreviewSettlementRequest:
-    """The same question before settling."""
-    preview = pb.PreviewSettlementRequest()
-    for field, value in request.ListFields():
-        if field.name not in {"request_id", "expected_cash_pay_fen", "invoice_no"}:
-            if field.message_type is None:
-                setattr(preview, field.name, value)
-            elif field.name == "items":
-                preview.items.extend(value)
-            else:
-                getattr(preview, field.name).CopyFrom(value)
-    return preview
-
-
-def counts(database: Database) -> dict[str, int]:
-    with database.connect() as tx:
-        return {
-            table: int(str((tx.execute(f"SELECT count(*) FROM {table}").fetchone() or [0])[0]))  # noqa: S608 - fixed names
-            for table in ("settlements", "entries", "requests")
-        }
-
-
-def get_refusal(driver: Driver, role: str, subject: object, request: Any) -> tuple[str, str]:
-    with pytest.raises(errors.Refusal) as refused:
-        driver.call(role, subject, "SettlementService", "GetSettlement", request)
-    return refused.value.reason, refused.value.message

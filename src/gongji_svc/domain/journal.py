@@ -1,7 +1,8 @@
 """Double entry: a journal's lines sum to zero within each region.
 
-Rule: money that crosses regions is closed on either side by a clearing line that names the counter-region, so
-each region's books balance alone, and the two clearing lines of a pair are the region's claim and debt.
+Rule: money that crosses regions is closed on either side by a clearing line that names the
+counter-region; so each region's books balance alone, and the two clearing lines of a pair are the
+one's claim and the other's debt.
 """
 
 from collections import defaultdict

@@ -1,8 +1,9 @@
 """Who may call what: the access option of the contract, applied to one request.
 
 Rule: denied unless a grant of the caller's role fits. What only stored data can decide (the region
-of a platform's institution, a ward's guardian, an object's owner) is left to the service, which asks
-it under the same lock as everything else; nobody learns from a refusal whether something exists.
+of a platform's institution, a ward's guardian, an object's owner) is left to the service, which
+asks it under the same lock as everything else; nobody learns from a refusal whether something
+exists.
 """
 
 from google.protobuf.message import Message

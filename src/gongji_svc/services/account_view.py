@@ -9,6 +9,7 @@ from datetime import date
 from gongji.v1 import account_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain.availability import Reduced, available, reduction_worded
+from gongji_svc.domain.errors import PolicyNotInForce
 from gongji_svc.domain.terms import AccountState
 from gongji_svc.services.names import enum_number
 from gongji_svc.services.office import Office
@@ -43,6 +44,14 @@ def account_message(
     )
     message.opened_at.FromDatetime(made_at(kept.id))
     return message
+
+
+def region_name(office: Office, region: str, day: date) -> str:
+    """What a region is called; its code where no rules name it on that day."""
+    try:
+        return office.policy(region, day).region_name
+    except PolicyNotInForce:
+        return region
 
 
 def _step(reduced: Reduced) -> types_pb2.ExplanationStep:

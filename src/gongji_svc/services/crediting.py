@@ -10,8 +10,10 @@ from uuid import UUID
 
 from gongji.v1 import account_pb2 as pb
 from gongji_svc.domain import errors
+from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
 from gongji_svc.domain.terms import AccountState
+from gongji_svc.services.account_view import region_name
 from gongji_svc.services.asked import Asked
 from gongji_svc.services.names import enum_name, enum_number
 from gongji_svc.services.office import Office
@@ -103,8 +105,8 @@ class Credit:
             kind=enum_number(pb.EntryKind, posting.kind),
             amount_fen=posting.amount_fen,
             balance_after_fen=account.balance_fen + posting.amount_fen,
-            counterparty=self._agency(now),
-            memo=journal.memo,
+            counterparty=region_name(self.office, account.pool_region, day_of(now)),
+            memo=self.asked.message.memo,
             account_id=str(account.id),
         )
         entry.occurred_at.FromDatetime(journal.occurred_at)

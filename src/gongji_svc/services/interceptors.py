@@ -96,7 +96,7 @@ class Gate:
             reason=_reason(status),
         )
         context.set_trailing_metadata(((_DETAILS, answer.body),))
-        await context.abort(code, status.message)
+        return await context.abort(code, status.message)
 
     def _admit(self, method: Method, context: Context) -> Call:
         caller = self._verifier.caller(_authorization(context))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import Table
 
 from gongji.v1 import registry_pb2 as pb
 from gongji.v1 import types_pb2
@@ -29,12 +28,10 @@ from gongji_svc.storage.ids import parse_id
 from gongji_svc.storage.people import PersonRow, Registered, enrolments_gone
 from gongji_svc.storage.person_reads import find_people, read_registered
 from gongji_svc.storage.sealing import Sealer
-from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
-from gongji_svc.storage.statements import Row
-
+from gongji_svc.storage.state import Decision, Keys, Lookups, State, TableRow, Wanted
 
 Result = Put | Refusal
-Rows = tuple[tuple[Table, Row], ...]
+Rows = tuple[TableRow, ...]
 
 
 @dataclass(slots=True)
@@ -131,9 +128,9 @@ def _try(desk: Desk, one: Stated | Refusal) -> Result:
 
 def _rows(desk: Desk, state: State, sealer: Sealer) -> tuple[Rows, Rows, Rows]:
     """The rows that are new, replaced and removed."""
-    new: list[tuple[Table, Row]] = []
-    replaced: list[tuple[Table, Row]] = []
-    removed: list[tuple[Table, Row]] = []
+    new: list[TableRow] = []
+    replaced: list[TableRow] = []
+    removed: list[TableRow] = []
     for hashed, owner in desk.owners.items():
         kept = state.directory.get(hashed)
         if kept not in (None, owner):

@@ -1,11 +1,11 @@
 """Institutions and the catalogue: what a Put writes, and what is listed.
 
-Rule: an agency states the institutions of its own region and the catalogue of its own level: its
-pooling region, its province or the nation. A Put says the whole row; the same again changes nothing.
+Rule: an agency states the institutions of its own region and the catalogue of its own level: a
+pooling region, a province or the nation. A Put says the whole row; the same again changes nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -77,12 +77,15 @@ class PutInstitution(_Put):
     def decide(self, state: State) -> Decision:
         """AccessDenied when the code belongs to another region."""
         message = self.asked.message.institution
-        kept = state.institutions.get(message.institution_code)
-        if kept is not None and Institution(*kept).region != message.region:
+        row = state.institutions.get(message.institution_code)
+        kept = None if row is None else Institution(*row)
+        if kept is not None and kept.region != message.region:
             raise errors.AccessDenied
         answer = pb.PutInstitutionResponse(institution=message, created=kept is None)
-        row = institution(message, state.now).row()
-        return Decision(answer.SerializeToString(), replaced=((tables.institutions, row),))
+        after = institution(message, state.now)
+        if kept is not None and replace(after, updated_at=kept.updated_at) == kept:
+            return Decision(answer.SerializeToString())
+        return Decision(answer.SerializeToString(), replaced=((tables.institutions, after.row()),))
 
 
 @dataclass(slots=True)
@@ -170,7 +173,7 @@ def _item_message(item: CatalogItem) -> pb.CatalogItem:
 def get_institution(
     office: Office, caller: Caller, request: pb.GetInstitutionRequest
 ) -> pb.GetInstitutionResponse:
-    """One institution of the agency's region; AccessDenied for any other, and where there is none."""
+    """One institution of the agency's region; AccessDenied for others, and where there is none."""
     found = _institution(office, request.institution_code)
     if found is None or found.region != caller.subject:
         raise errors.AccessDenied

@@ -39,7 +39,7 @@ class CatalogueQuery:
     def read(self, tx: sqlalchemy.Connection, after: str, limit: int) -> list[CatalogItem]:
         """The first `limit` rows by code whose code comes after `after`.
 
-        Of each code the region's own row before its province's before the nation's, then the latest.
+        Of each code the region's own row before its province's and the nation's, then the latest.
         """
         items = tables.catalog_items.c
         # A region's code sorts after its province's, and that after the nation's.

@@ -18,7 +18,7 @@ from gongji_svc.domain.person import (
     PremiumYearKind,
     ReferralFiling,
 )
-from gongji_svc.domain.terms import InsuredStatus, Insurance, PersonType
+from gongji_svc.domain.terms import Insurance, InsuredStatus, PersonType
 from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.sealing import Sealer
 from gongji_svc.storage.state import State

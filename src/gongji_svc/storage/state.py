@@ -24,6 +24,10 @@ ClaimKey = tuple[str, str, str]
 """(region, caller, request_id), the order in which claims are made."""
 
 
+TableRow = tuple[Table, Row]
+"""A row, or the primary key of one, and where it belongs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """An idempotency key and what it is for; `content` is a keyed hash by field number."""
@@ -82,9 +86,9 @@ class Decision:
     answer: bytes
     result_id: UUID | None = None
     journals: tuple[Journal, ...] = ()
-    new: tuple[tuple[Table, Row], ...] = ()
-    replaced: tuple[tuple[Table, Row], ...] = ()
-    removed: tuple[tuple[Table, Row], ...] = ()
+    new: tuple[TableRow, ...] = ()
+    replaced: tuple[TableRow, ...] = ()
+    removed: tuple[TableRow, ...] = ()
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
 
@@ -100,8 +101,7 @@ class Forwarder(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The pipe to the writer is open."""
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - a socket's is one
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)  # a socket's is one
 
     def data_received(self, data: bytes) -> None:
         """Answers have come."""

@@ -4,6 +4,8 @@ Rules: the front holds no lock and moves no money. It answers health, reflection
 it is told to end it takes no new calls, lets those in flight finish, and then ends its writer.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json
@@ -24,7 +26,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from gongji_svc import regions
+from gongji_svc import logs, regions
 from gongji_svc.domain.errors import NotBuilt
 from gongji_svc.forwarder import Forwarder
 from gongji_svc.pipe import Answer, Settings
@@ -93,7 +95,7 @@ class Front:
         await self._server.start()
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
-        _log.info("serving", port=self.port, process=os.getpid())
+        _log.info("serving", port=self.port, pid=os.getpid())
 
     async def stop(self) -> None:
         """Drain: no new calls, those in flight finish, then the writer ends."""
@@ -202,6 +204,7 @@ async def _serve(settings: FrontSettings) -> None:
 
 def main() -> None:
     """Serve until told to stop; the settings are the first line of standard input."""
+    logs.configure("front")
     uvloop.run(_serve(FrontSettings.load(sys.stdin.buffer.readline())))
 
 

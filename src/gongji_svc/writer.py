@@ -19,7 +19,7 @@ from datetime import timedelta
 import structlog
 from grpc import StatusCode
 
-from gongji_svc import regions
+from gongji_svc import logs, regions
 from gongji_svc.domain.errors import Refusal
 from gongji_svc.engine import Answered, Command, Engine, Outcome
 from gongji_svc.pipe import Answer, Request, RequestReader, Settings
@@ -150,6 +150,7 @@ def _exactly(front: socket.socket, size: int) -> bytes:
 
 def main(descriptor: int) -> None:
     """Serve the front at the other end of an inherited socket."""
+    logs.configure("writer")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with socket.socket(fileno=descriptor) as front:

@@ -237,6 +237,7 @@ def test_the_telephone_number_is_kept_sealed_and_shown_masked(
     request = application(driver, donor, child, region=TIELING)
     assert create(driver, donor, request).binding.beneficiary_phone == "*******0001"
     with database.connect() as tx:
-        row = tx.execute("SELECT beneficiary_phone FROM bindings").fetchone()
-    assert row is not None
-    assert b"0001" not in bytes(row[0])  # type: ignore[arg-type]  # a bytea
+        row = tx.execute(
+            "SELECT position('0001'::bytea IN beneficiary_phone) FROM bindings"
+        ).fetchone()
+    assert row == (0,)

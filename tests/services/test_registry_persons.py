@@ -314,9 +314,7 @@ def test_one_certificate_registered_by_two_processes_at_once_is_one_person(
 
     def register(worker: int) -> set[str]:
         mine = Driver(database)
-        people = [
-            person(enrolment(HOHHOT), number=f"15010219800101{at:04d}") for at in range(40)
-        ]
+        people = [person(enrolment(HOHHOT), number=f"15010219800101{at:04d}") for at in range(40)]
         start.wait()
         order = people if worker % 2 else people[::-1]
         found = {one.person.person_id for one in batch(mine, HOHHOT, *order).results}

@@ -44,13 +44,13 @@ def run(args: argparse.Namespace, config: Config) -> int:
     with Database.open(config) as database:
         database.migrate()
         settings = front_settings(config, database, keys, offset.total_seconds())
-        demo = _load_demo(database, keys, offset) if args.demo else None
+        if args.demo:
+            with _office(database, keys, offset) as office:
+                families = load(office)
         with Workers(settings.dump(), config.workers) as workers:
             print(f"gongji serves gRPC on {config.grpc_listen} (Ctrl-C ends it)", flush=True)
             if args.purchase:
-                from gongji_svc.demo.purchase import buy
-
-                buy(demo, f"{config.grpc_listen.host}:{workers.ports[0]}", config.data_dir, offset)
+                _purchase(families, config, workers.ports[0], offset)
             wait_for_signal(workers)
     return 0
 

@@ -72,8 +72,6 @@ def faults(person: Person) -> Iterator[Violation]:
         yield from _order_faults(f"referral_filings[{index}]", filing.from_, filing.to)
     for index, guardian in enumerate(person.guardians):
         yield from _order_faults(f"guardians[{index}]", guardian.from_, guardian.to)
-        if guardian.guardian_id == person.person_id:
-            yield Violation(f"guardians[{index}]", "监护人不能是本人")
 
 
 def _period_faults(place: str, enrolment: Enrolment) -> Iterator[Violation]:

@@ -133,7 +133,7 @@ def _rows(desk: Desk, state: State, sealer: Sealer) -> tuple[Rows, Rows, Rows]:
     removed: list[TableRow] = []
     for hashed, owner in desk.owners.items():
         kept = state.directory.get(hashed)
-        if kept not in (None, owner):
+        if owner is None or kept not in (None, owner):
             removed.append((tables.person_directory, (hashed,)))
         if owner not in (None, kept):
             new.append((tables.person_directory, (hashed, owner)))

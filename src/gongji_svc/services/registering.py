@@ -73,7 +73,7 @@ class Desk:
 def put(stated: Stated, agency: str, known: Known, sealer: Sealer) -> Put:
     """What the agency's statement makes of the record; the first Refusal that applies."""
     before = _found(stated, agency, known, sealer)
-    person = with_guardians(stated, _guardian_ids(stated, known))
+    person = with_guardians(stated, _guardian_ids(stated, before, known))
     if before is None:
         after = _new(stated, person, agency)
     else:
@@ -112,16 +112,19 @@ def _ordered(record: Registered) -> Registered:
     return replace(record, person=registration.ordered(record.person))
 
 
-def _guardian_ids(stated: Stated, known: Known) -> list[UUID]:
-    """The guardians' ids; InvalidField for one who is not registered."""
+def _guardian_ids(stated: Stated, before: Registered | None, known: Known) -> list[UUID]:
+    """The guardians' ids; InvalidField for one who is not registered, or the person itself."""
+    own_id = None if before is None else before.person.person_id
     found: list[UUID] = []
     for at, (guardian, hashed) in enumerate(
         zip(stated.registered.person.guardians, stated.guardian_hashes, strict=True)
     ):
+        field = f"{stated.path}.guardians[{at}]"
         guardian_id = guardian.guardian_id if hashed is None else known.owner_of(hashed)
         if guardian_id is None or known.record_of(guardian_id) is None:
-            field = f"{stated.path}.guardians[{at}]"
             raise messages.invalid(Violation(field, "监护人尚未登记，请先登记监护人"))
+        if guardian_id == own_id:
+            raise messages.invalid(Violation(field, "监护人不能是本人"))
         found.append(guardian_id)
     return found
 

@@ -284,8 +284,8 @@ _ABSORB: dict[str, Callable[[State, Row], None]] = {
 }
 
 _FORGET: dict[str, Callable[[State, Row], None]] = {
-    "person_directory": lambda state, key: state.directory.__delitem__(key[0]),
-    "enrolments": lambda state, key: state.enrolments[key[1]].__delitem__(key[2:]),
+    "person_directory": lambda state, key: state.directory.pop(key[0], None),
+    "enrolments": lambda state, key: state.enrolments[key[1]].pop(key[2:], None),
 }
 
 

@@ -1,0 +1,1 @@
+"""The demo: families of the three seed regions, and a purchase."""

@@ -1,0 +1,35 @@
+"""A running service for a whole module, and one of a test's own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from gongji_svc.storage.database import Database
+from tests.conftest import TestServer
+from tests.end_to_end.service import Service, running
+from tests.families import Families
+
+_TEMPLATE = "gongji_template"
+
+
+@pytest.fixture(scope="module")
+def service(test_server: TestServer) -> Iterator[Service]:
+    """One front and its writer, on a database that the tests of a module share."""
+    database = test_server.new_database(_TEMPLATE)
+    with running(database) as started:
+        yield started
+    test_server.drop(database)
+
+
+@pytest.fixture(scope="module")
+def families(service: Service) -> Families:
+    """Builders of people and places for the module's service."""
+    return Families(service.database)
+
+
+@pytest.fixture
+def start(database: Database) -> Iterator[Callable[..., Service]]:
+    """Starts a service on the test's own database; takes what `running` takes."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(running(database, **settings))

@@ -1,0 +1,139 @@
+"""The service as it runs in production: fronts and writers in processes of their own, on one
+database, called over the wire.
+
+Rule: a test sees what a client sees, bytes and status codes; what it looks up in the database it
+looks up beside the service.
+"""
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gongji.v1 import settlement_pb2 as pb
+from gongji.v1.settlement_pb2_grpc import SettlementServiceStub
+from gongji_svc.domain.access import Caller, Role
+from gongji_svc.pipe import Settings
+from gongji_svc.server import FrontSettings
+from gongji_svc.services.identity import issue_token
+from gongji_svc.storage.database import Database
+from gongji_svc.workers import Workers
+from tests.families import KEYS
+
+SETTLE = "/gongji.v1.SettlementService/Settle"
+TOKEN_KEY = "a key that only these tests know, of length enough"
+_ANY_PORT = "127.0.0.1:0"
+_READY_SECONDS = 20.0
+_CALL_SECONDS = 30.0
+_HOUR_SECONDS = 3600
+# Each channel has a connection of its own, so that two of them are two clients.
+_OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+def metadata_of(role: str, subject: object, *, lifetime_seconds: int = _HOUR_SECONDS) -> Metadata:
+    """What a caller sends beside a request: a token of this installation."""
+    caller = Caller(Role(role), str(subject), "clerk-1")
+    token = issue_token(TOKEN_KEY.encode(), caller, lifetime_seconds)
+    return (("authorization", f"Bearer {token}"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Till:
+    """The till of one institution, connected to one front."""
+
+    channel: grpc.Channel
+    metadata: Metadata
+
+    def settle(
+        self, request: pb.SettleRequest, timeout_seconds: float = _CALL_SECONDS
+    ) -> pb.SettleResponse:
+        """Settle and wait for the answer."""
+        return SettlementServiceStub(self.channel).Settle(
+            request, metadata=self.metadata, timeout=timeout_seconds
+        )
+
+    def begin(
+        self, request: pb.SettleRequest, timeout_seconds: float = _CALL_SECONDS
+    ) -> "grpc.CallFuture[pb.SettleResponse]":
+        """Settle without waiting."""
+        return SettlementServiceStub(self.channel).Settle.future(
+            request, metadata=self.metadata, timeout=timeout_seconds
+        )
+
+    def send(self, body: bytes, timeout_seconds: float = _CALL_SECONDS) -> bytes:
+        """Settle with any bytes for a request."""
+        call = self.channel.unary_unary(SETTLE)
+        answer: bytes = call(body, metadata=self.metadata, timeout=timeout_seconds)
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service: one channel a front."""
+
+    database: Database
+    workers: Workers
+    channels: Sequence[grpc.Channel]
+
+    @property
+    def channel(self) -> grpc.Channel:
+        """The way to the first front."""
+        return self.channels[0]
+
+    def till(self, code: str, front: int = 0) -> Till:
+        """A till of the institution."""
+        return Till(self.channels[front], metadata_of("pos", code))
+
+
+@contextlib.contextmanager
+def running(
+    database: Database,
+    *,
+    fronts: int = 1,
+    listen: str = _ANY_PORT,
+    clock_offset_seconds: float = 0.0,
+) -> Iterator[Service]:
+    """The service on `database` until the end of the block; it drains then."""
+    settings = FrontSettings(
+        listen=listen,
+        token_key=TOKEN_KEY,
+        writer=Settings(database.runtime_url, 5, KEYS.dump(), clock_offset_seconds),
+    )
+    with contextlib.ExitStack() as stack:
+        workers = stack.enter_context(Workers(settings.dump(), fronts))
+        channels = [
+            stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}", _OPTIONS))
+            for port in workers.ports
+        ]
+        for channel in channels:
+            await_ready(channel)
+        yield Service(database, workers, channels)
+
+
+def await_ready(channel: grpc.Channel) -> None:
+    """Until the front at the other end says that it serves."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    answer = stub.Check(
+        health_pb2.HealthCheckRequest(), timeout=_READY_SECONDS, wait_for_ready=True
+    )
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def free_address() -> str:
+    """An address at which nothing listens, for fronts that must come back to the same one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for something that happens by itself."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)

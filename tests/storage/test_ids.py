@@ -1,0 +1,28 @@
+"""Ids carry their region and the time they were made."""
+
+from datetime import UTC, datetime, timedelta
+
+from gongji_svc.storage.ids import made_at, new_id, parse_id, region_of
+
+
+def test_an_id_tells_its_region() -> None:
+    assert region_of(new_id("000000")) == "000000"
+    assert region_of(new_id("659099")) == "659099"
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    assert abs(made_at(new_id("150100")) - datetime.now(UTC)) < timedelta(seconds=1)
+
+
+def test_ids_are_in_the_order_in_which_they_were_made() -> None:
+    made = [new_id("150100") for _ in range(5_000)]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)
+
+
+def test_what_is_no_id_of_ours_is_none() -> None:
+    some = new_id("150100")
+    assert parse_id(str(some)) == some
+    assert parse_id(str(some).upper()) is None
+    assert parse_id("018f2a00-0000-7000-8000-000000000001") is None
+    assert parse_id("") is None

@@ -7,6 +7,7 @@ import pytest
 
 from gongji_svc.storage.database import Database
 from tests.conftest import TestServer
+from tests.end_to_end.purchases import at_work
 from tests.end_to_end.service import Service, running
 from tests.families import Families
 
@@ -25,7 +26,7 @@ def service(test_server: TestServer) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def families(service: Service) -> Families:
     """Builders of people and places for the module's service."""
-    return Families(service.database)
+    return at_work(service.database)
 
 
 @pytest.fixture

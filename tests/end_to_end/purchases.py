@@ -8,9 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 from gongji.v1 import settlement_pb2 as pb
+from gongji_svc.storage.database import Database
 from tests.families import Families, Made
 
-HOHHOT, ULANQAB, TIELING = "150100", "150900", "211200"
+INNER_MONGOLIA, HOHHOT, ULANQAB = "150000", "150100", "150900"
+TIELING = "211200"
 CODE = "XA01"
 
 
@@ -50,6 +52,8 @@ def purchase(
     return request
 
 
-def pharmacy(families: Families, region: str) -> str:
-    """A pharmacy of a region whose province prices what `item` sells; its code."""
-    return families.institution(region)
+def at_work(database: Database) -> Families:
+    """Builders on a database where what `item` sells has its price."""
+    families = Families(database)
+    families.item(INNER_MONGOLIA, CODE)
+    return families

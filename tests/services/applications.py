@@ -93,14 +93,15 @@ def application(
         relation=types_pb2.RELATION_CHILD,
         effective_from=date_of(driver.office.today()),
         uses=[types_pb2.USE_MEDICAL],
-        channel=enum_number(pb.Channel, online[0]),  # type: ignore[arg-type]  # a value of the enum
+        channel=enum_number(pb.Channel, online[0]),
     )
     if policy.commitment_version:
         request.commitment.text_version = policy.commitment_version
         request.commitment.accepted_at.FromDatetime(driver.office.now())
     if "document_ids" not in fields:
         request.document_ids.extend(documents_for(driver, policy, donor))
-    return changed(request, **fields)
+    complete: pb.CreateBindingRequest = changed(request, **fields)
+    return complete
 
 
 def at_counter(driver: Driver, request: pb.CreateBindingRequest, region: str) -> Any:

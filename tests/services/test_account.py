@@ -83,6 +83,16 @@ def test_an_employee_of_another_region_has_no_account_in_the_home_region(
         open_account(driver, opening(families.person(ULANQAB, home=HOHHOT), HOHHOT))
 
 
+def test_nobody_who_has_died_gets_an_account(
+    driver: Driver, families: Families, database: Database
+) -> None:
+    owner = families.person(HOHHOT)
+    with database.connect() as tx:
+        tx.execute("UPDATE persons SET died_on = '2024-05-06' WHERE id = %s", [str(owner)])
+    with pytest.raises(errors.PersonDeceased):
+        open_account(driver, opening(owner))
+
+
 def test_a_stranger_and_nobody_are_answered_alike(driver: Driver, families: Families) -> None:
     strangers = [families.person(ULANQAB), new_id(HOHHOT), "018f2a00-0000-7000-8000-000000000001"]
     for stranger in strangers:

@@ -1,4 +1,4 @@
-"""CreateBinding: the place in the beneficiary's deduction order, and applications at the same time."""
+"""CreateBinding: the place in the beneficiary's order, and applications at the same time."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -17,6 +17,7 @@ from tests.services.applications import (
     TIELING,
     ULANQAB,
     application,
+    changed,
     create,
     donor_in,
     relative_in,
@@ -44,7 +45,7 @@ def get(driver: Driver, role: str, subject: object, binding_id: object) -> pb.Bi
 
 
 def listed(driver: Driver, role: str, subject: object, **fields: Any) -> pb.ListBindingsResponse:
-    request = pb.ListBindingsRequest(**{name: _plain(value) for name, value in fields.items()})
+    request = changed(pb.ListBindingsRequest(), **{name: _plain(fields[name]) for name in fields})
     response = driver.call(role, subject, SERVICE, "ListBindings", request)
     assert isinstance(response, pb.ListBindingsResponse)
     return response

@@ -59,9 +59,9 @@ def item(code: str, since: str = "2024-01-01", kind: str = "A", **fields: Any) -
     )
 
 
-def put_items(driver: Driver, region: str, *items: pb.CatalogItem, **fields: Any) -> Any:
+def put_items(driver: Driver, agency: str, *items: pb.CatalogItem, **fields: Any) -> Any:
     request = pb.PutCatalogItemsRequest(items=items, **fields)
-    return driver.call("agency", region, "RegistryService", "PutCatalogItems", request)
+    return driver.call("agency", agency, "RegistryService", "PutCatalogItems", request)
 
 
 def listed(driver: Driver, role: str = "agency", subject: str = HOHHOT, **fields: Any) -> Any:

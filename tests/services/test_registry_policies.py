@@ -72,12 +72,13 @@ def test_a_value_is_json_that_says_what_decides(
     assert json.loads(found.value) == value
 
 
-@pytest.mark.requirement("HOH-07", "ULQ-17", "TIL-10")
+@pytest.mark.requirement("HOH-07", "ULQ-17", "TIL-08")
 @pytest.mark.parametrize(
     ("region", "channel", "steps"),
     [
         (HOHHOT, "APP", ["首页", "更多", "业务经办", "家庭账户共济"]),
         (ULANQAB, "WEB", ["职工医保个人账户家庭共济", "添加近亲属"]),
+        (TIELING, "APP", ["登录", "医保模块", "家庭账户共济"]),
     ],
 )
 def test_channels_are_shown_with_their_menu_paths(

@@ -6,6 +6,7 @@ from datetime import date
 
 import sqlalchemy
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from gongji_svc.domain.bill import CatalogItem
 from gongji_svc.domain.policy import NATION
@@ -46,7 +47,7 @@ class CatalogueQuery:
         levels = {self.region, self.region[:2] + "0000", NATION}
         query = (
             select(*items)
-            .distinct(items.catalog_code)
+            .ext(distinct_on(items.catalog_code))
             .where(items.region.in_(levels), items.effective_from <= self.day)
             .where(items.catalog_code > after)
             .order_by(items.catalog_code, items.region.desc(), items.effective_from.desc())

@@ -1,0 +1,86 @@
+"""Processor time of the processes that take part, from /proc.
+
+Rule: a reading names who used the time: front, writer, PostgreSQL with all its children, the load
+client, and everybody else on the machine, who disturbs the measurement.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
+_PROC = Path("/proc")
+_PPID, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 1, 11, 12, 13, 14
+_IDLE = (3, 4)  # idle and waiting for a disk
+
+CORES = os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The processes of one worker and its database, by number."""
+
+    front: int
+    writer: int
+    postgres: int
+
+
+def seconds(watched: Watched) -> dict[str, float]:
+    """The processor seconds used so far: front, writer, postgres, client (this process), all."""
+    return {
+        "front": _own(watched.front),
+        "writer": _own(watched.writer),
+        "postgres": _family(watched.postgres),
+        "client": _own(os.getpid()),
+        "all": _machine(),
+    }
+
+
+def used(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """The processor seconds between two readings; "others" are the rest of the machine's."""
+    spent = {name: after[name] - before[name] for name in before}
+    spent["others"] = max(0.0, 2 * spent["all"] - sum(spent.values()))
+    return spent
+
+
+def child_of(parent: int) -> int:
+    """The only child of a process."""
+    (child,) = (number for number, fields in _processes() if int(fields[_PPID]) == parent)
+    return child
+
+
+def _fields(number: int) -> list[str]:
+    """The fields of /proc/N/stat after the name, which may hold spaces."""
+    return (_PROC / str(number) / "stat").read_text().rpartition(")")[2].split()
+
+
+def _processes() -> list[tuple[int, list[str]]]:
+    found = []
+    for entry in _PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            found.append((int(entry.name), _fields(int(entry.name))))
+        except OSError:  # it ended meanwhile
+            continue
+    return found
+
+
+def _own(number: int) -> float:
+    fields = _fields(number)
+    return (int(fields[_USER]) + int(fields[_SYSTEM])) * _TICK_SECONDS
+
+
+def _family(number: int) -> float:
+    """A process, its children, and those of them that ended."""
+    fields = _fields(number)
+    gone = (int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])) * _TICK_SECONDS
+    children = (child for child, fields in _processes() if int(fields[_PPID]) == number)
+    return _own(number) + gone + sum(_own(child) for child in children)
+
+
+def _machine() -> float:
+    line = (_PROC / "stat").read_text().split("\n", 1)[0]
+    ticks = [int(field) for field in line.split()[1:9]]
+    return sum(t for place, t in enumerate(ticks) if place not in _IDLE) * _TICK_SECONDS

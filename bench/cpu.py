@@ -40,8 +40,8 @@ def seconds(watched: Watched) -> dict[str, float]:
 def used(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """The processor seconds between two readings; "others" are the rest of the machine's."""
     spent = {name: after[name] - before[name] for name in before}
-    spent["others"] = max(0.0, 2 * spent["all"] - sum(spent.values()))
-    return spent
+    ours = sum(spent[name] for name in ("front", "writer", "postgres", "client"))
+    return spent | {"others": max(0.0, spent["all"] - ours)}
 
 
 def child_of(parent: int) -> int:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from typing import cast
 
 import uvloop
 
@@ -124,9 +125,8 @@ class _Wire(asyncio.Protocol):
         self._loop: _Loop | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - a socket's is one
-        self._transport = transport
-        transport.write(http2.greeting())
+        self._transport = cast(asyncio.WriteTransport, transport)  # a socket's is one
+        self._transport.write(http2.greeting())
 
     def begin(self, loop: _Loop, count: int) -> None:
         """Put so many calls in flight."""

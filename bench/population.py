@@ -53,7 +53,7 @@ class Patient:
     """Who buys, and where."""
 
     name: str
-    certificate_number: str
+    card_no: str
     institution_code: str
     catalog_codes: tuple[str, ...]
 
@@ -124,7 +124,7 @@ class Maker:
             yield self._family(chunks, region, pharmacy)
 
     def _family(self, chunks: _Chunks, region: str, pharmacy: str) -> Patient:
-        patient, certificate_number = self._person(chunks, region, OWN_FEN)
+        patient, card_no = self._person(chunks, region, OWN_FEN)
         limits = (Caps(per_settlement_fen=FIRST_DONOR_MOST_FEN), NO_CAPS)
         for rank, caps in enumerate(limits, 1):
             donor, _ = self._person(chunks, region, _DONOR_FEN)
@@ -132,20 +132,19 @@ class Maker:
             chunks.add("bindings", kept.row())
             chunks.add("donor_bindings", kept.donor_row())
         codes = tuple(_code(number) for number in self._random.sample(range(_CODES), ITEMS))
-        return Patient(patient.name, certificate_number, pharmacy, codes)
+        return Patient(patient.name, card_no, pharmacy, codes)
 
     def _person(self, chunks: _Chunks, region: str, balance_fen: int) -> tuple[Person, str]:
         number = next(self._numbers)
-        enrolment = Enrolment(
-            Insurance.EMPLOYEE, region, PersonType.ACTIVE, (Period(_LONG_AGO),)
-        )
+        enrolment = Enrolment(Insurance.EMPLOYEE, region, PersonType.ACTIVE, (Period(_LONG_AGO),))
         person = Person(
             person_id=new_id(region),
             name=f"王{number}",
             birth_date=date(1980, 1, 1),
             enrolments=(enrolment,),
         )
-        identity = Identity("ID_CARD", f"{region}1980{number:08d}", person.name)
+        card_no = f"K{number:09d}"
+        identity = Identity("ID_CARD", f"{region}1980{number:08d}", person.name, card_no)
         row, enrolments = Registered(person, identity).rows(self._sealer, self._now)
         chunks.add("persons", row)
         for one in enrolments:
@@ -154,7 +153,7 @@ class Maker:
             chunks.add("person_directory", (found, person.person_id))
         account = (region, new_id(region), person.person_id, region, "GENERAL", "OPEN")
         chunks.add("accounts", (*account, balance_fen, 0, 0, 0, self._now))
-        return person, identity.certificate_number
+        return person, card_no
 
     def _binding(self, donor: Person, patient: Person, rank: int, limits: Caps) -> Kept:
         region = region_of(patient.person_id)

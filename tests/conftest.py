@@ -25,7 +25,7 @@ from gongji_svc.storage import embedded, migrate
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.embedded import EmbeddedServer
 
-_TEMPLATE = "gongji_template"
+TEMPLATE = "gongji_template"
 _numbers = count(1)
 
 
@@ -80,7 +80,7 @@ def test_server(worker_id: str, testrun_uid: str) -> Iterator[TestServer]:
 @pytest.fixture
 def database(test_server: TestServer) -> Iterator[Database]:
     """A database of the test's own with the whole schema."""
-    fresh = test_server.new_database(_TEMPLATE)
+    fresh = test_server.new_database(TEMPLATE)
     yield fresh
     test_server.drop(fresh)
 
@@ -124,12 +124,12 @@ def _make_template(folder: Path, server: EmbeddedServer) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with psycopg.connect(server.admin_url, autocommit=True) as admin:
             query = "SELECT FROM pg_database WHERE datname = %s AND datistemplate"
-            if admin.execute(query, [_TEMPLATE]).rowcount:
+            if admin.execute(query, [TEMPLATE]).rowcount:
                 return
-            name, owner = sql.Identifier(_TEMPLATE), sql.Identifier(embedded.OWNER)
+            name, owner = sql.Identifier(TEMPLATE), sql.Identifier(embedded.OWNER)
             admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner))
             migrate.migrate(
-                _in_database(server.owner_url, _TEMPLATE), runtime_role=embedded.RUNTIME
+                _in_database(server.owner_url, TEMPLATE), runtime_role=embedded.RUNTIME
             )
             admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(name))
 

@@ -83,7 +83,7 @@ class Front:
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        channelz.add_channelz_servicer(self._server)
+        channelz.add_channelz_servicer(self._server)  # type: ignore[no-untyped-call]  # untyped there
         names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         self._server.add_generic_rpc_handlers(tuple(self._services()))

@@ -6,18 +6,16 @@ from contextlib import ExitStack
 import pytest
 
 from gongji_svc.storage.database import Database
-from tests.conftest import TestServer
+from tests.conftest import TEMPLATE, TestServer
 from tests.end_to_end.purchases import at_work
 from tests.end_to_end.service import Service, running
 from tests.families import Families
-
-_TEMPLATE = "gongji_template"
 
 
 @pytest.fixture(scope="module")
 def service(test_server: TestServer) -> Iterator[Service]:
     """One front and its writer, on a database that the tests of a module share."""
-    database = test_server.new_database(_TEMPLATE)
+    database = test_server.new_database(TEMPLATE)
     with running(database) as started:
         yield started
     test_server.drop(database)

@@ -49,8 +49,8 @@ def test_twenty_repeats_of_one_request_settle_once_and_get_equal_answers(
     service: Service, families: Families
 ) -> None:
     code = families.institution(ULANQAB)
-    before = Books.read(service.database)
     request = purchase(code, family(families))
+    before = Books.read(service.database)
     answers = all_of(service.till(code), [request] * 20)
     assert sorted(answer.replayed for answer in answers) == [False] + [True] * 19
     assert len({answer.settlement.SerializeToString() for answer in answers}) == 1

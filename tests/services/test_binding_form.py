@@ -24,14 +24,14 @@ from tests.services.applications import (
 from tests.services.driver import Driver
 
 
-@pytest.fixture
-def families(database: Database) -> Families:
-    return Families(database)
+@pytest.fixture(scope="module")
+def families(shared_database: Database) -> Families:
+    return Families(shared_database)
 
 
-@pytest.fixture
-def driver(database: Database) -> Driver:
-    return Driver(database, on=DAY)
+@pytest.fixture(scope="module")
+def driver(shared_database: Database) -> Driver:
+    return Driver(shared_database, on=DAY)
 
 
 @pytest.mark.parametrize(
@@ -144,13 +144,14 @@ def test_a_day_that_no_calendar_has_is_a_field_error(driver: Driver, families: F
     ],
 )
 def test_the_commitment_is_kept_with_version_time_and_signer(
-    driver: Driver, families: Families, database: Database, region: str
+    driver: Driver, families: Families, shared_database: Database, region: str
 ) -> None:
     donor, child = donor_in(families, region), relative_in(families, region)
     request = application(driver, donor, child, region=region)
     assert create(driver, donor, request).binding.commitment == request.commitment
-    with database.connect() as tx:
-        row = tx.execute("SELECT commitment FROM bindings").fetchone()
+    with shared_database.connect() as tx:
+        query = "SELECT commitment FROM bindings WHERE donor_id = %s"
+        row = tx.execute(query, [donor.person_id]).fetchone()
     assert row == (
         {
             "text_version": driver.office.policy(region, DAY).commitment_version,
@@ -231,13 +232,12 @@ def test_a_detail_the_region_asks_for_is_reported_by_field(
 
 @pytest.mark.requirement("TIL-15")
 def test_the_telephone_number_is_kept_sealed_and_shown_masked(
-    driver: Driver, families: Families, database: Database
+    driver: Driver, families: Families, shared_database: Database
 ) -> None:
     donor, child = donor_in(families, TIELING), relative_in(families, TIELING)
     request = application(driver, donor, child, region=TIELING)
     assert create(driver, donor, request).binding.beneficiary_phone == "*******0001"
-    with database.connect() as tx:
-        row = tx.execute(
-            "SELECT position('0001'::bytea IN beneficiary_phone) FROM bindings"
-        ).fetchone()
-    assert row == (0,)
+    with shared_database.connect() as tx:
+        query = """SELECT position('0001'::bytea IN beneficiary_phone) FROM bindings
+                   WHERE donor_id = %s"""
+        assert tx.execute(query, [donor.person_id]).fetchone() == (0,)

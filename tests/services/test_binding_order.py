@@ -27,14 +27,14 @@ from tests.services.applications import (
 from tests.services.driver import Driver
 
 
-@pytest.fixture
-def families(database: Database) -> Families:
-    return Families(database)
+@pytest.fixture(scope="module")
+def families(shared_database: Database) -> Families:
+    return Families(shared_database)
 
 
-@pytest.fixture
-def driver(database: Database) -> Driver:
-    return Driver(database, on=DAY)
+@pytest.fixture(scope="module")
+def driver(shared_database: Database) -> Driver:
+    return Driver(shared_database, on=DAY)
 
 
 def order_of(driver: Driver, beneficiary: Made) -> list[str]:
@@ -90,7 +90,7 @@ def test_of_two_applications_at_once_for_the_last_place_one_wins(
 
 @pytest.mark.requirement("HOH-05")
 def test_of_two_applications_in_one_batch_for_the_last_place_the_first_wins(
-    driver: Driver, database: Database, families: Families
+    driver: Driver, shared_database: Database, families: Families
 ) -> None:
     donor = donor_in(families, HOHHOT)
     for _ in range(5):
@@ -98,7 +98,7 @@ def test_of_two_applications_in_one_batch_for_the_last_place_the_first_wins(
     children = [relative_in(families, HOHHOT) for _ in range(2)]
     outcomes = in_one_batch(
         driver,
-        database,
+        shared_database,
         donor,
         [application(driver, donor, child, region=HOHHOT) for child in children],
     )

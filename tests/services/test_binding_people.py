@@ -29,14 +29,14 @@ from tests.services.applications import (
 from tests.services.driver import Driver
 
 
-@pytest.fixture
-def families(database: Database) -> Families:
-    return Families(database)
+@pytest.fixture(scope="module")
+def families(shared_database: Database) -> Families:
+    return Families(shared_database)
 
 
-@pytest.fixture
-def driver(database: Database) -> Driver:
-    return Driver(database, on=DAY)
+@pytest.fixture(scope="module")
+def driver(shared_database: Database) -> Driver:
+    return Driver(shared_database, on=DAY)
 
 
 def _paused(families: Families, region: str) -> tuple[Made, Made]:
@@ -251,11 +251,11 @@ def test_two_people_are_bound_once_at_a_time(driver: Driver, families: Families)
 
 
 def test_a_donor_of_a_region_without_rules_then_is_told_so(
-    database: Database, families: Families
+    shared_database: Database, families: Families
 ) -> None:
-    early = Driver(database, on=date(2024, 6, 1))
+    early = Driver(shared_database, on=date(2024, 6, 1))
     donor, child = donor_in(families, HOHHOT), relative_in(families, HOHHOT)
-    later = Driver(database, on=DAY)
+    later = Driver(shared_database, on=DAY)
     request = application(later, donor, child, region=HOHHOT)
     with pytest.raises(errors.PolicyNotInForce):
         create(early, donor, request)

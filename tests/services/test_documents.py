@@ -39,21 +39,23 @@ MOST_BYTES = 10 * 1024 * 1024
 MEBIBYTE = 1024 * 1024
 
 
-@pytest.fixture
-def families(database: Database) -> Families:
-    return Families(database)
+@pytest.fixture(scope="module")
+def families(shared_database: Database) -> Families:
+    return Families(shared_database)
 
 
-@pytest.fixture
-def driver(database: Database) -> Driver:
-    return Driver(database, on=DAY)
+@pytest.fixture(scope="module")
+def driver(shared_database: Database) -> Driver:
+    return Driver(shared_database, on=DAY)
 
 
-def kept(database: Database) -> tuple[object, ...]:
-    """How many documents and chunks there are."""
-    query = "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM document_chunks)"
+def kept(database: Database, uploader: object) -> tuple[object, ...]:
+    """How many documents and chunks of theirs there are."""
+    query = """SELECT count(DISTINCT id), count(chunk_no) FROM documents
+               LEFT JOIN document_chunks ON document_id = id
+               WHERE uploaded_by ->> 'subject' = %s"""
     with database.connect() as tx:
-        row = tx.execute(query).fetchone()
+        row = tx.execute(query, [str(uploader)]).fetchone()
     assert row is not None
     return row
 
@@ -64,36 +66,38 @@ def kept(database: Database) -> tuple[object, ...]:
     [("image/jpeg", JPEG), ("image/png", PNG), ("application/pdf", PDF)],
 )
 def test_a_document_is_kept_as_it_came(
-    driver: Driver, database: Database, families: Families, media_type: str, content: bytes
+    driver: Driver, shared_database: Database, families: Families, media_type: str, content: bytes
 ) -> None:
     donor = donor_in(families, HOHHOT)
     answer = upload(driver, donor, header(media_type=media_type), content[:5], content[5:])
     assert answer.sha256 == hashlib.sha256(content).hexdigest()
     assert answer.size_bytes == len(content)
-    with database.reader() as tx:
+    with shared_database.reader() as tx:
         assert content_of(tx, UUID(answer.document_id), driver.office.sealer) == content
 
 
 def test_a_document_of_the_greatest_size_is_kept_in_sealed_chunks(
-    driver: Driver, database: Database, families: Families
+    driver: Driver, shared_database: Database, families: Families
 ) -> None:
     content = JPEG + bytes(MOST_BYTES - len(JPEG))
     chunks = [content[start : start + MEBIBYTE] for start in range(0, MOST_BYTES, MEBIBYTE)]
     answer = upload(driver, donor_in(families, HOHHOT), header(), *chunks)
-    with database.connect() as tx:
-        query = "SELECT count(*), sum(position('JFIF'::bytea IN content)) FROM document_chunks"
-        assert tx.execute(query).fetchone() == (20, 0)
-    with database.reader() as tx:
+    with shared_database.connect() as tx:
+        query = """SELECT count(*), sum(position('JFIF'::bytea IN content)) FROM document_chunks
+                   WHERE document_id = %s"""
+        assert tx.execute(query, [answer.document_id]).fetchone() == (20, 0)
+    with shared_database.reader() as tx:
         assert content_of(tx, UUID(answer.document_id), driver.office.sealer) == content
 
 
 def test_a_document_beyond_the_greatest_size_is_refused_and_not_kept(
-    driver: Driver, database: Database, families: Families
+    driver: Driver, shared_database: Database, families: Families
 ) -> None:
+    donor = donor_in(families, HOHHOT)
     chunks = [JPEG, *[bytes(MEBIBYTE)] * 10]
     with pytest.raises(errors.DocumentTooLarge):
-        upload(driver, donor_in(families, HOHHOT), header(), *chunks)
-    assert kept(database) == (0, 0)
+        upload(driver, donor, header(), *chunks)
+    assert kept(shared_database, donor) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +111,12 @@ def test_a_document_beyond_the_greatest_size_is_refused_and_not_kept(
     ],
 )
 def test_the_content_decides_and_not_the_name(
-    driver: Driver, database: Database, families: Families, media_type: str, content: bytes
+    driver: Driver, shared_database: Database, families: Families, media_type: str, content: bytes
 ) -> None:
+    donor = donor_in(families, HOHHOT)
     with pytest.raises(errors.DocumentNotReadable):
-        upload(driver, donor_in(families, HOHHOT), header(media_type=media_type), content)
-    assert kept(database) == (0, 0)
+        upload(driver, donor, header(media_type=media_type), content)
+    assert kept(shared_database, donor) == (0, 0)
 
 
 def _nothing() -> Iterator[Message]:
@@ -133,24 +138,27 @@ def _two_headers() -> Iterator[Message]:
 
 @pytest.mark.parametrize("sent", [_nothing, _header_only, _no_header, _two_headers])
 def test_an_upload_without_its_parts_is_refused(
-    driver: Driver, database: Database, families: Families, sent: object
+    driver: Driver, shared_database: Database, families: Families, sent: object
 ) -> None:
     assert callable(sent)
+    donor = donor_in(families, HOHHOT)
     with pytest.raises(errors.DocumentIncomplete):
-        driver.upload("citizen", donor_in(families, HOHHOT), SERVICE, "UploadDocument", sent())
-    assert kept(database) == (0, 0)
+        driver.upload("citizen", donor, SERVICE, "UploadDocument", sent())
+    assert kept(shared_database, donor) == (0, 0)
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(
-    driver: Driver, database: Database, families: Families
+    driver: Driver, shared_database: Database, families: Families
 ) -> None:
+    donor = donor_in(families, HOHHOT)
+
     def broken() -> Iterator[Message]:
         yield from pieces(header(), JPEG, bytes(MEBIBYTE))
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        driver.upload("citizen", donor_in(families, HOHHOT), SERVICE, "UploadDocument", broken())
-    assert kept(database) == (0, 0)
+        driver.upload("citizen", donor, SERVICE, "UploadDocument", broken())
+    assert kept(shared_database, donor) == (0, 0)
 
 
 def test_a_header_that_says_nothing_is_reported_by_field(
@@ -163,13 +171,13 @@ def test_a_header_that_says_nothing_is_reported_by_field(
 
 
 def test_a_repeated_upload_keeps_one_document(
-    driver: Driver, database: Database, families: Families
+    driver: Driver, shared_database: Database, families: Families
 ) -> None:
     donor = donor_in(families, HOHHOT)
     first, again = (upload(driver, donor, header(request_id="d-1")) for _ in range(2))
     assert (first.replayed, again.replayed) == (False, True)
     assert first.document_id == again.document_id
-    assert kept(database) == (1, 1)
+    assert kept(shared_database, donor) == (1, 1)
 
 
 def test_another_content_under_the_same_id_names_the_field(
@@ -223,12 +231,12 @@ def test_a_validation_does_not_use_up_documents(driver: Driver, families: Famili
 
 
 def test_documents_of_a_rejected_application_can_be_named_again(
-    driver: Driver, database: Database, families: Families
+    driver: Driver, shared_database: Database, families: Families
 ) -> None:
     donor, child = donor_in(families, TIELING), relative_in(families, TIELING)
     first = application(driver, donor, child, region=TIELING)
     rejected = create(driver, donor, first).binding.binding_id
-    with database.connect() as tx:
+    with shared_database.connect() as tx:
         tx.execute("UPDATE bindings SET state = 'REJECTED' WHERE id = %s", [rejected])
     again = application(driver, donor, child, region=TIELING, document_ids=first.document_ids)
     assert len(create(driver, donor, again).binding.documents) == 3

@@ -71,7 +71,10 @@ def split_lines(
 ) -> tuple[LineSplit, ...]:
     """Part every line; AmountMismatch or TotalMismatch when the till's sums do not hold."""
     lines = tuple(
-        [_split_item(item, catalogue.get(item.catalog_code, UNKNOWN_ITEM)) for item in items]
+        [
+            _split_item(number, item, catalogue.get(item.catalog_code, UNKNOWN_ITEM))
+            for number, item in enumerate(items)
+        ]
     )
     expected = sum([line.amount_fen for line in lines])
     if expected != total_fen:
@@ -82,11 +85,13 @@ def split_lines(
     return lines
 
 
-def _split_item(item: Item, row: CatalogItem) -> LineSplit:
+def _split_item(number: int, item: Item, row: CatalogItem) -> LineSplit:
     expected = half_up(item.unit_price_micro * item.quantity_e4, LINE_SCALE)
     if abs(item.amount_fen - expected) > AMOUNT_TOLERANCE_FEN:
         raise AmountMismatch(
-            violations=[Violation("items.amount_fen", f"第{item.line_no}行应为{expected}分")],
+            violations=[
+                Violation(f"items[{number}].amount_fen", f"第{item.line_no}行应为{expected}分")
+            ],
             line_no=str(item.line_no),
             expected_fen=str(expected),
         )

@@ -53,7 +53,7 @@ def bill_of(
         account_use=account_use_of(message),
         occurred_on=occurred_on,
         decided_on=decided_on,
-        items=[_item(number, item) for number, item in enumerate(message.items)],
+        items=_items(message),
         catalogue=_catalogue(state, message, institution.region, occurred_on),
         donors=list(_donors(office, state, bindings, occurred_on, decided_on)),
         chosen_binding_id=_chosen_binding(message),
@@ -103,6 +103,23 @@ def _care(state: State, message: Any, institution: Institution) -> Care:
     )
 
 
+def _items(message: Any) -> list[Item]:
+    items = [_item(number, item) for number, item in enumerate(message.items)]
+    if len({item.line_no for item in items}) < len(items):
+        raise messages.invalid(_repeated_line(items))
+    return items
+
+
+def _repeated_line(items: Sequence[Item]) -> errors.Violation:
+    """The first line whose number stood before it."""
+    seen: set[int] = set()
+    for number, item in enumerate(items):
+        if item.line_no in seen:
+            break
+        seen.add(item.line_no)
+    return errors.Violation(f"items[{number}].line_no", f"行号{item.line_no}重复")
+
+
 def _item(number: int, item: pb.SettlementItem) -> Item:
     try:
         quantity_e4 = parse_quantity(item.quantity)
@@ -110,6 +127,8 @@ def _item(number: int, item: pb.SettlementItem) -> Item:
     except ValueError as wrong:
         field = f"items[{number}]"
         raise messages.invalid(errors.Violation(field, "数量或单价格式不正确")) from wrong
+    if quantity_e4 == 0:
+        raise messages.invalid(errors.Violation(f"items[{number}].quantity", "数量须大于0"))
     return Item(item.line_no, item.catalog_code, quantity_e4, price_micro, item.amount_fen)
 
 

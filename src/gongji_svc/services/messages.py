@@ -30,6 +30,8 @@ _REMEDIES = {
     "not_in": "请选择有效取值",
     "in": "取值不在允许范围内",
 }
+# The status travels in a header, and clients take at most 8 KiB of headers.
+_MOST_VIOLATIONS = 20
 _OUT_OF_RANGE = "数值超出允许范围"
 _OTHER = "内容不符合要求"
 
@@ -48,10 +50,10 @@ def read(kind: type[M], body: bytes) -> M:
 
 
 def check(message: Message) -> None:
-    """InvalidField naming each field that breaks a rule of the contract."""
+    """InvalidField naming the fields, at most 20, that break a rule of the contract."""
     broken = _VALIDATOR.collect_violations(message)
     if broken:
-        raise invalid(*(_violation(one.proto) for one in broken))
+        raise invalid(*(_violation(one.proto) for one in broken[:_MOST_VIOLATIONS]))
 
 
 def invalid(*violations: Violation) -> InvalidField:

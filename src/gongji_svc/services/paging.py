@@ -1,4 +1,4 @@
-"""Page tokens: where a page ended, for the same caller's same list and for nothing else.
+"""Page tokens: where a page ended, for the same list and for nothing else.
 
 Rule: a token is opaque and carries a keyed hash over its list's parameters and its position, so one
 that was altered, or is used with other parameters, is refused. The page size may change.

@@ -25,6 +25,7 @@ from gongji_svc.domain.terms import AccountUse, CredentialType, VisitType
 from gongji_svc.services import messages, receipt, till
 from gongji_svc.services.asked import Asked
 from gongji_svc.services.bills import account_use_of, bill_of, donor_names, price_regions
+from gongji_svc.services.days import day_in
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.receipt import Reader
@@ -271,11 +272,13 @@ def _counted(state: State, bill: Bill, decided: Plan) -> list[Row]:
 
 
 def instant(field: str, value: Timestamp) -> datetime:
-    """A moment of the contract; InvalidField when there is no such moment."""
+    """A moment of the contract; InvalidField when there is no such moment, or no such day here."""
     try:
-        return value.ToDatetime(tzinfo=UTC)
+        moment = value.ToDatetime(tzinfo=UTC)
+        day_of(moment)
     except (ValueError, OverflowError) as wrong:
         raise messages.invalid(errors.Violation(field, "时间不正确")) from wrong
+    return moment
 
 
 def read_settle(office: Office, asked: Asked) -> Settle:
@@ -291,4 +294,5 @@ def read_preview(office: Office, asked: Asked) -> Preview:
 def _facts(office: Office, asked: Asked) -> tuple[datetime, bytes | None]:
     message = asked.message
     occurred_at = instant("occurred_at", message.occurred_at)
+    day_in(message.prescription, "prescribed_on", "prescription")
     return occurred_at, till.identity_hash(message.credential, office.sealer)

@@ -1,0 +1,148 @@
+"""docs/benchmarks.md: the machine, the command, ratios first, then rates, then processor time."""
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.load import Measured
+from bench.rounds import COMPARISONS, SERIES, Results, Series, Spread, compared, spread
+
+_PAGE = """\
+# Benchmarks
+
+Written by `{command}`; do not edit. One worker (a front and its writer process), the embedded
+PostgreSQL with fsync and synchronous_commit on, and the load client share one machine.
+{rounds} rounds measure every series in turn for {seconds:g} s each; a ratio is taken within each
+round, and the table gives its median and, in brackets, its least and its most.
+
+A Settle is one whole purchase at a pharmacy: three items priced by the catalogue, the own account
+and two donors pay, and identity, access, idempotency, ledger, counters and receipt are all there.
+Every answered settlement was counted in the database afterwards, with its three entries.
+{persons} persons in families of three stand in {near} regions, as many more in {far}.
+
+## Ratios
+
+{ratios}
+
+## Rates and latency
+
+Closed loop: the next call starts when one is answered, so latency grows with what is in flight.
+
+{rates}
+
+## Processor time a call, in microseconds
+
+The client writes prepared HTTP/2 frames from a process of its own. "Idle" and "others" are cores:
+what nobody used, and what other programs took on this machine while it was measured.
+
+{cpu}
+
+## The machine
+
+{machine}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How the figures were taken."""
+
+    command: str
+    rounds: int
+    seconds: float
+    persons: int
+    near: int
+    far: int
+    postgres_version: str
+
+
+def page(setting: Setting, results: Results) -> str:
+    """The whole page."""
+    return _PAGE.format(
+        command=setting.command,
+        rounds=setting.rounds,
+        seconds=setting.seconds,
+        persons=f"{setting.persons:,}".replace(",", " "),
+        near=setting.near,
+        far=setting.far,
+        ratios=_ratios(results),
+        rates=_rates(results),
+        cpu=_cpu(results),
+        machine=_machine(setting),
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _ratios(results: Results) -> str:
+    rows = (
+        [one.label, one.beside, f"**{_spread(compared(one, results), '.2f')}**", one.aim]
+        for one in COMPARISONS
+    )
+    return _table(["what", "beside", "ratio", "aim"], rows)
+
+
+def _rates(results: Results) -> str:
+    def row(series: Series) -> list[str]:
+        rounds = results[series.name]
+        rate = spread([one.per_second for one in rounds])
+        p50, p99 = (spread([one.latencies_ms[p] for one in rounds]) for p in ("p50", "p99"))
+        return [
+            series.label,
+            str(series.in_flight),
+            _spread(rate, ".0f"),
+            _spread(p50, ".1f"),
+            _spread(p99, ".1f"),
+        ]
+
+    head = ["call", "in flight", "calls a second", "p50, ms", "p99, ms"]
+    return _table(head, [row(series) for series in SERIES])
+
+
+def _cpu(results: Results) -> str:
+    names = ("front", "writer", "postgres", "client")
+
+    def row(series: Series) -> list[str]:
+        rounds = results[series.name]
+        calls = [f"{spread([one.cpu_micros(name) for one in rounds]).middle:.0f}" for name in names]
+        idle = spread([_idle_cores(one) for one in rounds])
+        others = spread([one.cpu_seconds["others"] / one.seconds for one in rounds])
+        rest = [_spread(idle, ".2f"), _spread(others, ".2f")]
+        return [series.label, str(series.in_flight), *calls, *rest]
+
+    head = ["call", "in flight", "front", "writer", "PostgreSQL", "client", "idle", "others"]
+    return _table(head, [row(series) for series in SERIES])
+
+
+def _idle_cores(measured: Measured) -> float:
+    return max(0.0, (os.cpu_count() or 1) - measured.cpu_seconds["all"] / measured.seconds)
+
+
+def _spread(of: Spread, form: str) -> str:
+    return f"{of.middle:{form}} ({of.least:{form}}–{of.most:{form}})"
+
+
+def _machine(setting: Setting) -> str:
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    return "\n".join(
+        [
+            f"- {os.cpu_count()} cores ({_processor()}), {memory_gib:.0f} GiB of memory,"
+            f" {platform.system()} {platform.machine()}",
+            f"- Python {platform.python_version()}, PostgreSQL {setting.postgres_version},"
+            f" grpcio {version('grpcio')}, protobuf {version('protobuf')},"
+            f" psycopg {version('psycopg')}",
+        ]
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unnamed"

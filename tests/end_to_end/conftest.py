@@ -7,7 +7,8 @@ import pytest
 
 from gongji_svc.storage.database import Database
 from tests.conftest import TEMPLATE, TestServer
-from tests.end_to_end.purchases import at_work
+from tests.end_to_end.counter import Counter
+from tests.end_to_end.purchases import ULANQAB, at_work
 from tests.end_to_end.service import Service, running
 from tests.families import Families
 
@@ -25,6 +26,13 @@ def service(test_server: TestServer) -> Iterator[Service]:
 def families(service: Service) -> Families:
     """Builders of people and places for the module's service."""
     return at_work(service.database)
+
+
+@pytest.fixture(scope="module")
+def counter(service: Service, families: Families) -> Counter:
+    """A pharmacy and a patient of the module's own."""
+    patient = families.person(ULANQAB, balance_fen=100_000)
+    return Counter(service, families, families.institution(ULANQAB), patient)
 
 
 @pytest.fixture

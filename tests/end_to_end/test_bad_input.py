@@ -1,8 +1,5 @@
 """Settle with every field wrong in turn: refused precisely, nothing written, and the service lives on."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,13 +9,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from gongji.v1 import settlement_pb2 as pb
-from gongji.v1 import types_pb2
-from gongji_svc.storage.database import row_counts
-from tests.end_to_end.purchases import HOHHOT, TIELING, ULANQAB, line, purchase
-from tests.end_to_end.refusals import Refusal, refusal_of
-from tests.end_to_end.service import Service, Till
+from tests.end_to_end.counter import Counter
+from tests.end_to_end.purchases import line
 from tests.end_to_end.spoiling import ABSENT, complete, spoil
-from tests.families import Families, Made
 
 _NUL = "a\0b"
 _TOO_MUCH_FEN = 10**12 + 1
@@ -86,42 +79,6 @@ WRONG: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """A pharmacy's till, and somebody who buys there."""
-
-    service: Service
-    families: Families
-    code: str
-    patient: Made
-
-    @property
-    def till(self) -> Till:
-        """The pharmacy's till."""
-        return self.service.till(self.code)
-
-    def refused(self, body: bytes, till: Till | None = None) -> Refusal:
-        """The refusal of a request; asserts that it left nothing behind and that sales go on."""
-        before = self._rows()
-        with pytest.raises(grpc.RpcError) as caught:
-            (till or self.till).send(body)
-        refusal = refusal_of(caught.value)
-        assert self._rows() == before
-        answer = self.till.settle(purchase(self.code, self.patient, total_fen=100))
-        assert answer.settlement.breakdown.total_fen == 100
-        return refusal
-
-    def _rows(self) -> dict[str, int]:
-        with self.service.database.reader() as tx:
-            return row_counts(tx)
-
-
-@pytest.fixture(scope="module")
-def counter(service: Service, families: Families) -> Counter:
-    patient = families.person(ULANQAB, balance_fen=100_000)
-    return Counter(service, families, families.institution(ULANQAB), patient)
-
-
 def wrong_fields() -> list[Any]:
     return [
         pytest.param(path, value, id=f"{path}: {_shown(value)}")
@@ -156,3 +113,83 @@ def test_a_complete_request_is_settled(counter: Counter) -> None:
     answer = counter.till.settle(complete(counter.code, counter.patient))
     assert answer.settlement.breakdown.total_fen == 10_000
     assert answer.settlement.agent.name == "李**"
+
+
+def test_ten_thousand_lines_are_settled(counter: Counter) -> None:
+    request = complete(counter.code, counter.patient)
+    spoil(request, "items", [line(number, amount_fen=1) for number in range(1, 10_001)])
+    answer = counter.till.settle(request)
+    assert len(answer.settlement.lines) == 10_000
+
+
+def test_of_very_many_wrong_fields_the_first_are_named(counter: Counter) -> None:
+    """All of them would not fit into what a client takes for a header."""
+    request = complete(counter.code, counter.patient)
+    spoil(request, "items", [pb.SettlementItem(line_no=1)] * 10_000)
+    refusal = counter.refused(request.SerializeToString())
+    assert refusal.reason == "INVALID_FIELD"
+    assert refusal.fields[:2] == ["items[0].catalog_code", "items[0].name"]
+    assert len(refusal.fields) == 20
+
+
+def test_an_empty_request_is_told_all_it_lacks(counter: Counter) -> None:
+    refusal = counter.refused(b"")
+    assert refusal.reason == "INVALID_FIELD"
+    assert refusal.fields == [
+        "request_id",
+        "institution_code",
+        "credential",
+        "visit_type",
+        "occurred_at",
+        "account_use",
+        "items",
+        "total_fen",
+    ]
+
+
+_CUT_SHORT = b"\x0a\x40r-1"
+_NO_SUCH_WIRE_TYPE = b"\x0f\x01"
+_ENDLESS_GROUPS = b"\x0b" * 100_000
+_LINES_OF_RUBBISH = b"\x4a\x02\xff\xff"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff" * 100,
+        _CUT_SHORT,
+        _NO_SUCH_WIRE_TYPE,
+        _ENDLESS_GROUPS,
+        _LINES_OF_RUBBISH,
+        b'{"request_id": "r-1"}',
+    ],
+    ids=lambda body: ascii(body)[:20],
+)
+def test_bytes_that_are_no_request_are_refused(counter: Counter, body: bytes) -> None:
+    refusal = counter.refused(body)
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal.reason == "MALFORMED_REQUEST"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["request_id", "credential.name", "items[0].name", "agent.name", "terminal.operator"],
+)
+def test_text_that_is_not_utf_8_is_refused(counter: Counter, path: str) -> None:
+    request = complete(counter.code, counter.patient)
+    spoil(request, path, "mark")
+    body = request.SerializeToString()
+    assert body.count(b"mark") == 1
+    refusal = counter.refused(body.replace(b"mark", b"\xe7\x8e\xff\xc0"))
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal.reason == "MALFORMED_REQUEST"
+
+
+def test_a_message_too_large_is_not_taken(counter: Counter) -> None:
+    before = counter.rows()
+    with pytest.raises(grpc.RpcError) as caught:
+        counter.till.send(b"\x4a\x00" * (3 << 20))
+    assert isinstance(caught.value, grpc.Call)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert counter.rows() == before
+    counter.sell()

@@ -47,7 +47,7 @@ class Available:
 
 
 def available(account: Account, accounts: Sequence[Account], policy: Policy) -> Available:
-    """What of `account` can be used; `accounts` are all that its owner has not closed."""
+    """What of `account` can be used; `accounts` are all of its owner's."""
     free_fen = account.spendable_fen
     spendable_fen = free_fen if account.kind in policy.own_account_kinds else 0
     shareable_fen = _shareable_fen(account, accounts, policy)

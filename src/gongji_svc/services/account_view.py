@@ -10,7 +10,6 @@ from gongji.v1 import account_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain.availability import Reduced, available, reduction_worded
 from gongji_svc.domain.errors import PolicyNotInForce
-from gongji_svc.domain.terms import AccountState
 from gongji_svc.services.names import enum_number
 from gongji_svc.services.office import Office
 from gongji_svc.storage.accounts import account_from
@@ -23,8 +22,7 @@ def account_message(
 ) -> pb.Account:
     """An account with what can be used of it today; `owned` are all accounts of its owner."""
     policy = office.policy(kept.pool_region, today)
-    unclosed = [account_from(one) for one in owned if one.state != AccountState.CLOSED]
-    usable = available(account_from(kept), unclosed, policy)
+    usable = available(account_from(kept), [account_from(one) for one in owned], policy)
     message = pb.Account(
         account_id=str(kept.id),
         person_id=str(kept.person_id),

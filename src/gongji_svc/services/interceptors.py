@@ -102,8 +102,9 @@ class Gate:
         caller = self._verifier.caller(_authorization(context))
         check_role(caller, method)
         left_seconds = context.time_remaining()
-        allowed_seconds = min(left_seconds or _LONGEST_CALL_SECONDS, _LONGEST_CALL_SECONDS)
-        return Call(caller, time.time() + allowed_seconds)
+        if left_seconds is None or left_seconds > _LONGEST_CALL_SECONDS:
+            left_seconds = _LONGEST_CALL_SECONDS
+        return Call(caller, time.time() + left_seconds)
 
 
 def _authorization(context: Context) -> str:

@@ -82,7 +82,7 @@ def _sized(data: bytes) -> bytes:
 
 
 # Ids and days within JSON are kept as text.
-_dump_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+dump_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 _Element = tuple[type[PackedArray], int, int, Callable[..., bytes]]  # class, element oid, array oid
 
@@ -96,7 +96,7 @@ _ELEMENTS: dict[type[types.TypeEngine[Any]], _Element] = {
     types.DateTime: (_Instants, 1184, 1185, _fixed("q", _micros)),
     types.Boolean: (_Booleans, 16, 1000, _fixed("?", None)),
     # JSON travels as text and is cast in the statement: its binary form only adds a version byte.
-    postgresql.JSONB: (_Texts, 25, 1009, lambda value: _sized(_dump_json(value).encode())),
+    postgresql.JSONB: (_Texts, 25, 1009, lambda value: _sized(dump_json(value).encode())),
 }
 
 

@@ -25,7 +25,7 @@ from gongji_svc.workers import Workers
 from tests.families import KEYS
 
 SETTLE = "/gongji.v1.SettlementService/Settle"
-TOKEN_KEY = "a key that only these tests know, of length enough"
+TOKEN_KEY = "a key that only these tests know, long enough for any algorithm that signs by hashing"
 _ANY_PORT = "127.0.0.1:0"
 _READY_SECONDS = 20.0
 _CALL_SECONDS = 30.0

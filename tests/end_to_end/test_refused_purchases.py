@@ -37,11 +37,10 @@ REFUSED: tuple[tuple[str, object, StatusCode, str, list[str]], ...] = (
     ("insured_region", HOHHOT, _UNMET, "ENROLMENT_NOT_USABLE", []),
     ("insured_region", "999999", _UNMET, "ENROLMENT_NOT_USABLE", []),
     ("visit_type", pb.VISIT_TYPE_CHRONIC, _UNMET, "CHRONIC_DISEASE_NOT_REGISTERED", []),
-    ("visit_type", pb.VISIT_TYPE_INPATIENT, _INVALID, "BREAKDOWN_REQUIRED", ["given_breakdown"]),
     ("given_breakdown", pb.GivenBreakdown(), _UNMET, "VISIT_TYPE_NOT_SERVED", []),
     ("expected_cash_pay_fen", 1, _UNMET, "PREVIEW_OUTDATED", []),
     ("hold_ids", [_SOME_ID], _MISSING, "HOLD_NOT_FOUND", []),
-    ("chosen_binding_id", _SOME_ID, _UNMET, "CHOSEN_BINDING_NOT_USABLE", []),
+    ("chosen_binding_id", _SOME_ID, _UNMET, "ORDER_FIXED_BY_POLICY", []),
     ("agent.principal_certificate_seen", False, _UNMET, "PRINCIPAL_CERTIFICATE_NOT_SEEN", []),
 )
 
@@ -60,13 +59,14 @@ def test_what_the_rules_refuse_has_its_own_reason(
     assert (refusal.code, refusal.reason, refusal.fields) == (code, reason, fields)
 
 
-def test_a_given_breakdown_that_does_not_add_up_is_refused(counter: Counter) -> None:
+def test_a_stay_in_hospital_needs_a_breakdown_that_adds_up(counter: Counter) -> None:
     request = complete(counter.code, counter.patient)
     request.visit_type = pb.VISIT_TYPE_INPATIENT
+    refusal = counter.refused(request.SerializeToString())
+    assert (refusal.code, refusal.reason) == (_INVALID, "BREAKDOWN_REQUIRED")
     request.given_breakdown.total_fen = request.total_fen
     refusal = counter.refused(request.SerializeToString())
     assert (refusal.code, refusal.reason) == (_INVALID, "BREAKDOWN_MISMATCH")
-    assert refusal.fields == ["given_breakdown"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_an_institution_that_is_not_registered_settles_nothing(counter: Counter)
     assert (refusal.code, refusal.reason) == (_MISSING, "INSTITUTION_NOT_FOUND")
 
 
-@pytest.mark.parametrize("status", ["SUSPENDED", "TERMINATED"])
+@pytest.mark.parametrize("status", ["SUSPENDED", "ENDED"])
 def test_an_institution_out_of_service_settles_nothing(counter: Counter, status: str) -> None:
     code = counter.families.institution(ULANQAB, status=status)
     request = complete(code, counter.patient)
@@ -137,7 +137,10 @@ def test_an_institution_of_another_province_settles_nothing(counter: Counter) ->
 
 
 def test_several_usable_enrolments_must_be_chosen_from(counter: Counter) -> None:
-    patient = counter.families.person(ULANQAB, also=HOHHOT)
+    patient = counter.families.person(ULANQAB)
+    period = {"from": "2015-01-01", "status": "NORMAL"}
+    also = (ULANQAB, patient.person_id, "RESIDENT", HOHHOT, "RESIDENT", [period], None)
+    counter.families.write(("enrolments", also))
     refusal = counter.refused(purchase(counter.code, patient).SerializeToString())
     assert (refusal.code, refusal.reason) == (_INVALID, "ENROLMENT_AMBIGUOUS")
     assert refusal.fields == ["insurance", "insured_region"]

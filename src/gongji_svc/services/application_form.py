@@ -1,7 +1,7 @@
 """An application for a binding as it was sent: what needs nothing stored to be read."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from gongji_svc.domain.policy_values import Caps
 from gongji_svc.domain.terms import Channel, Confirmation, Relation, Use
 from gongji_svc.services import messages
 from gongji_svc.services.asked import Asked
-from gongji_svc.services.days import day_in
+from gongji_svc.services.days import day_in, instant
 from gongji_svc.services.names import enum_name
 from gongji_svc.storage.ids import parse_id
 
@@ -95,12 +95,7 @@ def limits_in(limits: pb.BindingLimits) -> Caps:
 def _accepted_at(message: Any) -> datetime | None:
     if not message.HasField("commitment"):
         return None
-    try:
-        accepted_at: datetime = message.commitment.accepted_at.ToDatetime(UTC)
-    except (ValueError, OverflowError) as wrong:
-        violation = Violation("commitment.accepted_at", "时间不正确，请更正")
-        raise messages.invalid(violation) from wrong
-    return accepted_at
+    return instant("commitment.accepted_at", message.commitment.accepted_at)
 
 
 def _document_id(text: str) -> UUID:

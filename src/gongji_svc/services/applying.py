@@ -8,7 +8,7 @@ without a claim and without rows.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +42,7 @@ from gongji_svc.services import messages
 from gongji_svc.services.application_form import Form, form_of
 from gongji_svc.services.asked import Asked
 from gongji_svc.services.binding_view import View, policy_text
+from gongji_svc.services.days import CLOCKS_DIFFER
 from gongji_svc.services.office import Office
 from gongji_svc.services.reach import caller_region, guards, reaches
 from gongji_svc.storage import people, tables
@@ -57,8 +58,6 @@ from gongji_svc.storage.documents import DocumentRow
 from gongji_svc.storage.ids import new_id, region_of
 from gongji_svc.storage.people import CARD, PersonRow
 from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, Wanted
-
-_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 def read_create_binding(office: Office, asked: Asked) -> "CreateBinding":
@@ -191,7 +190,7 @@ class CreateBinding:
             raise (unusable or missing) from None
         if unusable is not None:
             raise unusable
-        if form.accepted_at is not None and form.accepted_at > case.state.now + _CLOCKS_DIFFER:
+        if form.accepted_at is not None and form.accepted_at > case.state.now + CLOCKS_DIFFER:
             remedy = "签署时间晚于当前时间，请更正"
             raise messages.invalid(Violation("commitment.accepted_at", remedy))
 

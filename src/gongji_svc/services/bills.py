@@ -104,20 +104,13 @@ def _care(state: State, message: Any, institution: Institution) -> Care:
 
 
 def _items(message: Any) -> list[Item]:
-    items = [_item(number, item) for number, item in enumerate(message.items)]
-    if len({item.line_no for item in items}) < len(items):
-        raise messages.invalid(_repeated_line(items))
-    return items
-
-
-def _repeated_line(items: Sequence[Item]) -> errors.Violation:
-    """The first line whose number stood before it."""
-    seen: set[int] = set()
-    for number, item in enumerate(items):
-        if item.line_no in seen:
-            break
-        seen.add(item.line_no)
-    return errors.Violation(f"items[{number}].line_no", f"行号{item.line_no}重复")
+    items: dict[int, Item] = {}
+    for number, line in enumerate(message.items):
+        if line.line_no in items:
+            repeated = errors.Violation(f"items[{number}].line_no", f"行号{line.line_no}重复")
+            raise messages.invalid(repeated)
+        items[line.line_no] = _item(number, line)
+    return list(items.values())
 
 
 def _item(number: int, item: pb.SettlementItem) -> Item:

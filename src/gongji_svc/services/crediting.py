@@ -5,7 +5,7 @@ closed one is not. An account of another region is answered like one that does n
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from gongji.v1 import account_pb2 as pb
@@ -15,14 +15,13 @@ from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
 from gongji_svc.domain.terms import AccountState
 from gongji_svc.services.account_view import region_name
 from gongji_svc.services.asked import Asked
+from gongji_svc.services.days import CLOCKS_DIFFER, instant
 from gongji_svc.services.names import enum_name, enum_number
 from gongji_svc.services.office import Office
-from gongji_svc.services.settling import instant
 from gongji_svc.storage.ids import new_id, parse_id
 from gongji_svc.storage.state import AccountRow, Decision, Keys, Lookups, State, Wanted
 
 _GREATEST_BALANCE_FEN = 10**15
-_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -68,7 +67,7 @@ class Credit:
         if account.state == AccountState.CLOSED:
             raise errors.AccountClosed
         occurred_at = state.now if self.occurred_at is None else self.occurred_at
-        if occurred_at > state.now + _CLOCKS_DIFFER:
+        if occurred_at > state.now + CLOCKS_DIFFER:
             raise errors.OccurredInFuture
         if account.balance_fen + self.asked.message.amount_fen > _GREATEST_BALANCE_FEN:
             raise errors.BalanceTooLarge

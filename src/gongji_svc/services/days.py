@@ -1,16 +1,28 @@
-"""Between the contract's dates and days.
+"""Between the contract's dates and days, its timestamps and instants.
 
 Rule: a date that is no day of the calendar is a field error; an absent one stays absent.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from gongji_svc.domain.errors import Violation
 from gongji_svc.services import messages
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far a caller's clock may be ahead of ours (docs/decisions/readings.md#occurred_at)."""
+
+
+def instant(field: str, value: Timestamp) -> datetime:
+    """A moment of the contract; InvalidField when there is no such moment."""
+    try:
+        return value.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as wrong:
+        raise messages.invalid(Violation(field, "时间不正确，请更正")) from wrong
 
 
 def day_in(message: Message, name: str, path: str = "") -> date | None:

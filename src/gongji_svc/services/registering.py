@@ -120,13 +120,20 @@ def _guardian_ids(stated: Stated, before: Registered | None, known: Known) -> li
         zip(stated.registered.person.guardians, stated.guardian_hashes, strict=True)
     ):
         field = f"{stated.path}.guardians[{at}]"
-        guardian_id = guardian.guardian_id if hashed is None else known.owner_of(hashed)
-        if guardian_id is None or known.record_of(guardian_id) is None:
+        guardian_id = _registered_id(guardian.guardian_id, hashed, known)
+        if guardian_id is None:
             raise messages.invalid(Violation(field, "监护人尚未登记，请先登记监护人"))
         if guardian_id == own_id:
             raise messages.invalid(Violation(field, "监护人不能是本人"))
         found.append(guardian_id)
     return found
+
+
+def _registered_id(person_id: UUID, hashed: bytes | None, known: Known) -> UUID | None:
+    """Who is named by a certificate or, without one, by id; None where nobody is registered."""
+    if hashed is not None:
+        return known.owner_of(hashed)
+    return None if known.record_of(person_id) is None else person_id
 
 
 def _new(stated: Stated, person: Person, agency: str) -> Registered:

@@ -6,10 +6,8 @@ the order of what they reveal: who calls, the place, the time, the person, then 
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gongji.v1 import settlement_pb2 as pb
 from gongji_svc.domain import errors
@@ -22,10 +20,10 @@ from gongji_svc.domain.policy_values import NO_CAPS
 from gongji_svc.domain.settlement import Bill, Plan, plan
 from gongji_svc.domain.settlement_journal import journal_of
 from gongji_svc.domain.terms import AccountUse, CredentialType, VisitType
-from gongji_svc.services import messages, receipt, till
+from gongji_svc.services import receipt, till
 from gongji_svc.services.asked import Asked
 from gongji_svc.services.bills import account_use_of, bill_of, donor_names, price_regions
-from gongji_svc.services.days import day_in
+from gongji_svc.services.days import CLOCKS_DIFFER, day_in, instant
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.receipt import Reader
@@ -38,7 +36,6 @@ from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, Want
 from gongji_svc.storage.statements import Row
 
 _EARLIEST = timedelta(days=30)
-_LATEST = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -142,7 +139,7 @@ class Preview:
         return bill, plan(bill)
 
     def _check_time(self, now: datetime) -> None:
-        if self.occurred_at > now + _LATEST:
+        if self.occurred_at > now + CLOCKS_DIFFER:
             raise errors.OccurredInFuture
         if self.occurred_at < now - _EARLIEST:
             raise errors.OutOfTime
@@ -269,16 +266,6 @@ def _counted(state: State, bill: Bill, decided: Plan) -> list[Row]:
             taken[key] = taken.get(key, 0) + leg.amount_fen
     rows += [counter_row(state, subject, kind, day, fen) for (subject, kind), fen in taken.items()]
     return rows
-
-
-def instant(field: str, value: Timestamp) -> datetime:
-    """A moment of the contract; InvalidField when there is no such moment, or no such day here."""
-    try:
-        moment = value.ToDatetime(tzinfo=UTC)
-        day_of(moment)
-    except (ValueError, OverflowError) as wrong:
-        raise messages.invalid(errors.Violation(field, "时间不正确")) from wrong
-    return moment
 
 
 def read_settle(office: Office, asked: Asked) -> Settle:

@@ -13,10 +13,12 @@ from uuid import UUID
 
 import psycopg
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
     DateTime,
+    Index,
     LargeBinary,
     MetaData,
     Select,
@@ -24,13 +26,16 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    any_,
+    bindparam,
     delete,
     func,
+    literal_column,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.dialects.postgresql.psycopg import dialect
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gongji_svc.domain.errors import ConcurrentChange
 from gongji_svc.storage import ledger, packed, tables
@@ -50,19 +55,18 @@ _LOADED = (
     tables.entries,
     tables.ledger_lines,
 )
-_TEMPORARY = {"prefixes": ["TEMPORARY"], "postgresql_on_commit": "DROP"}
 _staged = MetaData()
 
 
+def _temporary(name: str, *columns: Column[Any]) -> Table:
+    """A table of one transaction."""
+    return Table(name, _staged, *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DROP")
+
+
 def _copy_of(prefix: str, table: Table, columns: Iterable[Column[Any]]) -> Table:
-    return Table(
-        f"{prefix}_{table.name}",
-        _staged,
-        *(Column(c.name, c.type) for c in columns),
-        Column(_FRESH, Boolean),
-        Column(_LINE, BigInteger),
-        **_TEMPORARY,  # type: ignore[arg-type]  # dialect options are keywords of any type
-    )
+    copied = (Column(c.name, c.type) for c in columns)
+    extra = (Column(_FRESH, Boolean), Column(_LINE, BigInteger))
+    return _temporary(f"{prefix}_{table.name}", *copied, *extra)
 
 
 _ROWS = {table.name: _copy_of("staged", table, table.c) for table in _LOADED}
@@ -70,36 +74,35 @@ _GONE = {
     table.name: _copy_of("gone", table, table.primary_key.columns)
     for table in (tables.person_directory, tables.enrolments)
 }
-_named = Table(
-    "staged_names",
-    _staged,
-    Column("name", LargeBinary),
-    Column(_LINE, BigInteger),
-    **_TEMPORARY,  # type: ignore[arg-type]  # dialect options are keywords of any type
-)
-_seen = Table(
+_named = _temporary("staged_names", Column("name", LargeBinary), Column(_LINE, BigInteger))
+_seen = _temporary(
     "staged_seen",
-    _staged,
     Column("region", Text),
     Column("id", Uuid),
     Column("updated_at", DateTime(timezone=True)),
-    **_TEMPORARY,  # type: ignore[arg-type]  # dialect options are keywords of any type
 )
 _DIALECT = dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
-_CREATE = [str(CreateTable(table).compile(dialect=_DIALECT)) for table in _staged.tables.values()]
+_directory = _ROWS[tables.person_directory.name]
+_CREATE = [
+    *(str(CreateTable(table).compile(dialect=_DIALECT)) for table in _staged.tables.values()),
+    str(CreateIndex(Index(None, _directory.c.hash)).compile(dialect=_DIALECT)),
+]
+_FIND_STAGED = compiled(
+    select(_directory.c.hash, _directory.c.person_id).where(
+        _directory.c.hash == any_(bindparam("hashes", type_=ARRAY(LargeBinary)))
+    )
+)
 
 
 def _twice(table: Table, key: Column[Any]) -> str:
     """The lines on which a key stands that stands on several."""
     lines = func.array_agg(func.distinct(table.c[_LINE]))
-    several = func.count(func.distinct(table.c[_LINE])) > 1
+    several = func.count(func.distinct(table.c[_LINE])) > literal_column("1")
     return compiled(select(lines).group_by(key).having(several))
 
 
 _NAMED_TWICE = _twice(_named, _named.c.name)
-_FOUND_TWICE = _twice(
-    _ROWS[tables.person_directory.name], _ROWS[tables.person_directory.name].c.hash
-)
+_FOUND_TWICE = _twice(_directory, _directory.c.hash)
 
 
 def _is_seen(table: Table, person_id: Column[Any]) -> Any:
@@ -120,7 +123,6 @@ _CHANGED_SINCE = compiled(
     select(_people.c.id)
     .join(_seen, _is_seen(_people, _people.c.id))
     .where(_people.c.updated_at != _seen.c.updated_at)
-    .limit(1)
 )
 
 
@@ -168,6 +170,11 @@ def _copier(table: Table) -> tuple[str, Callable[[Row], Row]]:
 _COPIERS = {table.name: _copier(table) for table in _staged.tables.values()}
 
 
+def _account_id(row: Row) -> UUID:
+    account_id: UUID = row[tables.accounts.c.keys().index("id")]
+    return account_id
+
+
 class Staging:
     """One file on its way into the tables: one transaction on a connection of its own."""
 
@@ -175,6 +182,7 @@ class Staging:
         self._tx: Tx = database.connect()
         packed.register(self._tx)
         self._waiting: defaultdict[str, list[Row]] = defaultdict(list)
+        self._opened: list[UUID] = []
         for statement in _CREATE:
             self._tx.execute(statement.encode())
 
@@ -182,13 +190,24 @@ class Staging:
         """Forget what was not merged."""
         self._tx.close()
 
-    def look_up(self, state: State, lookups: Iterable[Lookups]) -> None:
+    def look_up(self, state: State, lookups: Sequence[Lookups]) -> None:
         """Read what is named from outside."""
-        ledger.look_up(self._tx, state, lookups)
+        ledger.look_up(self._tx, state, lookups, by_region=False)
 
-    def read(self, state: State, keys: Sequence[Keys], wanted: Sequence[Wanted]) -> None:
-        """Read people and accounts as the engine gathers them, but lock nobody."""
+    def look_up_staged(self, state: State, hashes: Sequence[bytes]) -> None:
+        """Find those of this file too, who are not registered yet."""
+        if hashes:
+            packed_hashes = packed.pack(LargeBinary(), hashes)
+            found = self._tx.execute(_FIND_STAGED.encode(), {"hashes": packed_hashes})
+            for row in found:
+                state.absorb(tables.person_directory, row)
+
+    def read_people(self, state: State, keys: Sequence[Keys]) -> None:
+        """Read people as the engine does, but lock nobody."""
         ledger.lock_persons(self._tx, state, keys, by_region=False, lock=False)
+
+    def read_accounts(self, state: State, wanted: Sequence[Wanted]) -> None:
+        """Read accounts as the engine does, but lock none; and the clock."""
         ledger.lock_accounts(self._tx, state, wanted, by_region=False, lock=False)
 
     def name(self, name: bytes, line: int) -> None:
@@ -200,21 +219,25 @@ class Staging:
         self._waiting[_seen.name].append((region, person_id, updated_at))
 
     def stage(self, decision: Decision, line: int) -> None:
-        """Take in a decision's rows, but for accounts: those stand in the state when money moved."""
-        for row in decision.new:
-            self._stage(row, fresh=True, line=line)
-        for row in decision.replaced:
-            self._stage(row, fresh=False, line=line)
+        """Take in a decision's rows; accounts wait for `stage_money`, for money may still move."""
+        for table, row in decision.new:
+            if table is tables.accounts:
+                self._opened.append(_account_id(row))
+            else:
+                self._stage((table, row), fresh=True, line=line)
+        for replaced in decision.replaced:
+            self._stage(replaced, fresh=False, line=line)
         for table, key in decision.removed:
             self._waiting[_GONE[table.name].name].append((*key, None, line))
 
-    def stage_money(self, state: State, opened: Iterable[UUID]) -> None:
-        """Take in accounts that were opened, and all that moved."""
+    def stage_money(self, state: State) -> None:
+        """Take in the accounts that were opened, and all that moved."""
         moved = [
-            *((tables.accounts, state.accounts[account_id].row()) for account_id in opened),
+            *((tables.accounts, state.accounts[account_id].row()) for account_id in self._opened),
             *((tables.entries, row) for row in state.entries),
             *((tables.ledger_lines, row) for row in state.ledger_lines),
         ]
+        self._opened.clear()
         for row in moved:
             self._stage(row, fresh=True, line=0)
 

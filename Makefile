@@ -23,7 +23,7 @@ help: ## list the targets
 
 .PHONY: run
 run: setup ## start everything with the demo data and one sample purchase; Ctrl-C ends it
-	@exec $(BIN)/gongji up --demo
+	@exec $(BIN)/gongji up --demo --purchase
 
 .PHONY: test
 test: setup lint types imports check-proto check-requirements unit ## every check and every test

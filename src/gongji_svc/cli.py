@@ -17,6 +17,7 @@ COMMANDS = {
     "serve": "serve gRPC on a migrated database",
     "token": "print a development token",
     "preview": "decide worked examples (YAML or JSON) with the code that settles",
+    "load": "load a CSV file of people, places, accounts or prices, all of it or nothing",
     "migrate": "bring the database's schema to what this program knows",
     "status": "show the database, its schema and how much it holds",
 }

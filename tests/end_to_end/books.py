@@ -17,6 +17,8 @@ from gongji_svc.storage import tables
 from gongji_svc.storage.database import Database
 
 Row = RowMapping
+_OF_SETTLEMENTS = ("id", "institution_code", "request_id", "account_pay_fen")
+_OF_REQUESTS = ("caller", "request_id", "result_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Books:
                 {row["id"]: row for row in _rows(tx, tables.accounts)},
                 entries,
                 _rows(tx, tables.ledger_lines),
-                {row["id"]: row for row in _rows(tx, tables.settlements)},
-                _rows(tx, tables.requests),
+                {row["id"]: row for row in _rows(tx, tables.settlements, *_OF_SETTLEMENTS)},
+                _rows(tx, tables.requests, *_OF_REQUESTS),
             )
 
     def check(self) -> None:
@@ -57,7 +59,7 @@ class Books:
         self.check()
         receipts = {UUID(answer.settlement.settlement_id): answer.settlement for answer in answers}
         assert self.settlements.keys() - before.settlements.keys() == receipts.keys()
-        moved = {one: self._moved_by(one) for one in receipts}
+        moved = self._moved()
         for settlement_id, receipt in receipts.items():
             says = Counter({leg.binding_id or "own": leg.amount_fen for leg in receipt.legs})
             assert says == moved[settlement_id]
@@ -70,16 +72,14 @@ class Books:
             for one, row in before.accounts.items()
         }
 
-    def _moved_by(self, settlement_id: UUID) -> Counter[str]:
-        """What a settlement took, by binding; fen."""
-        return Counter(
-            {
-                str(entry["binding_id"] or "own"): -entry["amount_fen"]
-                for history in self.entries.values()
-                for entry in history
-                if entry["source_id"] == settlement_id
-            }
-        )
+    def _moved(self) -> Mapping[UUID, Counter[str]]:
+        """What each settlement took, by binding; fen."""
+        moved: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
+        for history in self.entries.values():
+            for entry in history:
+                binding = str(entry["binding_id"] or "own")
+                moved[entry["source_id"]][binding] -= entry["amount_fen"]
+        return moved
 
     def _check_history(self, account: Row) -> None:
         history = self.entries.get(account["id"], [])
@@ -111,12 +111,9 @@ class Books:
         assert {key: fen for key, fen in owed.items() if fen} == {}
 
     def _check_settlements(self) -> None:
-        taken: Counter[UUID] = Counter()
-        for history in self.entries.values():
-            for entry in history:
-                taken[entry["source_id"]] -= entry["amount_fen"]
+        moved = self._moved()
         for settlement_id, row in self.settlements.items():
-            assert taken[settlement_id] == row["account_pay_fen"]
+            assert moved[settlement_id].total() == row["account_pay_fen"]
         named = {(row["caller"], row["request_id"]): row["result_id"] for row in self.requests}
         settled = {
             (row["institution_code"], row["request_id"]): one
@@ -125,5 +122,6 @@ class Books:
         assert named == settled
 
 
-def _rows(tx: Connection, table: Table) -> list[Row]:
-    return list(tx.execute(select(*table.c)).mappings())
+def _rows(tx: Connection, table: Table, *names: str) -> list[Row]:
+    columns = [table.c[name] for name in names] or table.c
+    return list(tx.execute(select(*columns)).mappings())

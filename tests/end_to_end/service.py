@@ -30,8 +30,14 @@ _ANY_PORT = "127.0.0.1:0"
 _READY_SECONDS = 20.0
 _CALL_SECONDS = 30.0
 _HOUR_SECONDS = 3600
-# Each channel has a connection of its own, so that two of them are two clients.
-_OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
+# Each channel has a connection of its own, so that two of them are two clients; one that is lost is
+# soon tried again.
+_OPTIONS = (
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 300),
+)
 
 Metadata = tuple[tuple[str, str], ...]
 

@@ -5,6 +5,7 @@ import signal
 import threading
 from pathlib import Path
 
+from gongji_svc import logs
 from gongji_svc.commands import UsageError
 from gongji_svc.config import Config
 from gongji_svc.pipe import Settings
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # commands take both
     """Serve until SIGTERM or Ctrl-C; then drain."""
+    logs.configure("serve")
     keys = read_keys(config)
     with Database.open(config) as database:
         with database.reader() as tx:

@@ -3,21 +3,27 @@
 import argparse
 import contextlib
 import os
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from gongji_svc import regions
+from rich.console import Console
+
+from gongji_svc import logs, regions
 from gongji_svc.commands import UsageError
 from gongji_svc.commands.serve import front_settings, load_keys, wait_for_signal
 from gongji_svc.config import Config
+from gongji_svc.demo.loading import DemoFamilies, load
+from gongji_svc.demo.purchase import Basket, buy, print_receipt
+from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.calendar import day_of
+from gongji_svc.services.identity import development_key, issue_token
 from gongji_svc.services.office import Office
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.sealing import KeyRing, Sealer
 from gongji_svc.workers import Workers
 
 _KEY_FILE = "data.key"
+_TOKEN_SECONDS = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,20 +45,35 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Bring everything up and keep serving until SIGTERM or Ctrl-C."""
     if (args.purchase or args.date) and not args.demo:
         raise UsageError("--purchase and --date go with --demo")
+    logs.configure("up")
     offset = _offset(args.date)
     keys = _keys(config)
     with Database.open(config) as database:
         database.migrate()
+        demo = _load_demo(database, keys, offset) if args.demo else None
         settings = front_settings(config, database, keys, offset.total_seconds())
-        if args.demo:
-            with _office(database, keys, offset) as office:
-                families = load(office)
         with Workers(settings.dump(), config.workers) as workers:
-            print(f"gongji serves gRPC on {config.grpc_listen} (Ctrl-C ends it)", flush=True)
-            if args.purchase:
-                _purchase(families, config, workers.ports[0], offset)
+            print(f"gongji serves gRPC on {config.grpc_listen}; Ctrl-C ends it", flush=True)
+            if demo is not None and args.purchase:
+                _purchase(demo.sample, config, offset)
             wait_for_signal(workers)
     return 0
+
+
+def _load_demo(database: Database, keys: KeyRing, offset: timedelta) -> DemoFamilies:
+    """Put the demo's families in, by the services' own calls."""
+    office = Office(database, regions.load(), Sealer(keys), offset)
+    try:
+        return load(office)
+    finally:
+        office.close()
+
+
+def _purchase(basket: Basket, config: Config, offset: timedelta) -> None:
+    """Buy the sample basket as a till does, and print the receipt."""
+    till = Caller(Role.POS, basket.institution_code)
+    token = issue_token(development_key(config.data_dir), till, _TOKEN_SECONDS)
+    print_receipt(buy(basket, str(config.grpc_listen), token, offset), Console())
 
 
 def _offset(on: date | None) -> timedelta:
@@ -71,13 +92,6 @@ def _keys(config: Config) -> KeyRing:
         with os.fdopen(descriptor, "w") as file:
             file.write(KeyRing.make().dump())
     return load_keys(path)
-
-
-@contextlib.contextmanager
-def _office(database: Database, keys: KeyRing, offset: timedelta) -> Iterator[Office]:
-    office = Office(database, regions.load(), Sealer(keys), offset)
-    yield office
-    office.close()
 
 
 def _day(text: str) -> date:

@@ -71,7 +71,8 @@ def print_receipt(settlement: pb.Settlement, console: Console) -> None:
     console.print(_payers(settlement))
     console.print("[bold]如何计算 How it was decided[/]")
     for step in settlement.explanation:
-        console.print(f"  · {step.text}  [dim]{step.text_en}; {step.source}[/]")
+        told = "; ".join(part for part in (step.text_en, step.source) if part)
+        console.print(f"  · {step.text}  [dim]{told}[/]")
     for warning in settlement.warnings:
         console.print(f"  [yellow]! {warning.text}  {warning.text_en}[/]")
     console.rule()

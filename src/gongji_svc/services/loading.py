@@ -54,8 +54,8 @@ class Item(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of file: its columns, the one that says what a row is about, which adjoining rows belong
-    together (by those columns), and what they ask for.
+    """A kind of file: its columns; the one that says what a row is about; the columns by which
+    adjoining rows belong together; what they ask for.
     """
 
     columns: Columns
@@ -160,7 +160,10 @@ def _take(
 
 def _tell_repeated(staging: Staging, about: str, fault: Callable[[Fault], None]) -> None:
     told: set[int] = set()
-    repeated = ((about, _SEVERAL_ZH, staging.named_twice()), ("card_no", _CARD_ZH, staging.found_twice()))
+    repeated = (
+        (about, _SEVERAL_ZH, staging.named_twice()),
+        ("card_no", _CARD_ZH, staging.found_twice()),
+    )
     for field, message_zh, several in repeated:
         for first, *others in several:
             for line in others:

@@ -5,15 +5,22 @@ wrong is a fault with its line and column, and reading goes on.
 """
 
 import csv
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, BinaryIO
 
+from google.protobuf.message import Message
 from google.type.date_pb2 import Date
+
+from gongji_svc.domain.errors import InvalidField, Violation
+from gongji_svc.services import messages
 
 _TEXT = "(text)"
 _BOM = "\ufeff"
+_PROGRESS_LINES = 500
+_SUBSCRIPT = re.compile(r"\[\d+\]")
 _FLAGS = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
@@ -26,7 +33,7 @@ class Fault:
     message_zh: str
 
 
-class Unsound(Exception):  # noqa: N818 - an answer, not an error
+class Unsound(Exception):
     """Rows that say nothing that could be decided."""
 
     def __init__(self, faults: list[Fault]) -> None:
@@ -101,6 +108,43 @@ class Record:
         self.faults.append(Fault(self.line, column, message_zh))
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The rows that one item is made of, and where in them the fields of its message stand.
+
+    `lines` names the line of a repeated field's element, `columns` the column of a field that is
+    not called the same.
+    """
+
+    records: Sequence[Record]
+    lines: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def line(self) -> int:
+        """The item's first line."""
+        return self.records[0].line
+
+    def check(self, message: Message) -> None:
+        """Unsound when a cell can't be read or the message breaks a rule of the contract."""
+        faults = [one for record in self.records for one in record.faults]
+        if faults:
+            raise Unsound(faults)
+        try:
+            messages.check(message)
+        except InvalidField as invalid:
+            raise Unsound([self.fault(one) for one in invalid.violations]) from invalid
+
+    def fault(self, violation: Violation) -> Fault:
+        """A field that is wrong, by line and column."""
+        path = violation.field.removeprefix("person.").removeprefix("item.")
+        element = max((one for one in self.lines if path.startswith(one)), key=len, default="")
+        rest = path[len(element) :].lstrip(".")
+        plain = _SUBSCRIPT.sub("", rest if element else path)
+        column = self.columns.get(plain, plain.partition(".")[0])
+        return Fault(self.lines.get(element, self.line), column, violation.message_zh)
+
+
 def read_rows(
     file: BinaryIO,
     columns: Columns,
@@ -124,8 +168,12 @@ def read_rows(
 def _lines(
     file: BinaryIO, fault: Callable[[Fault], None], progress: Callable[[int], None]
 ) -> Iterator[str]:
+    read_bytes = 0
     for number, line in enumerate(file, 1):
-        progress(len(line))
+        read_bytes += len(line)
+        if number % _PROGRESS_LINES == 0:
+            progress(read_bytes)
+            read_bytes = 0
         try:
             yield line.decode("utf-8")
         except UnicodeDecodeError:
@@ -145,9 +193,7 @@ def _header_faults(header: list[str], columns: Columns) -> Iterator[Fault]:
             yield Fault(1, name, "此列出现两次")
 
 
-def _records(
-    reader: Any, header: list[str], fault: Callable[[Fault], None]
-) -> Iterator[Record]:
+def _records(reader: Any, header: list[str], fault: Callable[[Fault], None]) -> Iterator[Record]:
     for cells in reader:
         if not any(cell.strip() for cell in cells):
             continue

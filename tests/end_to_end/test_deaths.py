@@ -1,0 +1,192 @@
+"""Processes that die under load: what was answered stays, what was not is settled once by a repeat."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc import StatusCode
+
+from gongji.v1 import settlement_pb2 as pb
+from tests.end_to_end.books import Books
+from tests.end_to_end.purchases import ULANQAB, at_work, purchase
+from tests.end_to_end.refusals import refusal_of
+from tests.end_to_end.service import Service, Till, free_address, until
+from tests.families import Made
+
+_PROCESSES = Path("/proc")
+_BUYERS = 8
+_PAUSE_SECONDS = 0.05
+pytestmark = pytest.mark.skipif(
+    not _PROCESSES.exists(), reason="finding a front's writer needs Linux's /proc"
+)
+
+
+def writer_of(front: int) -> int:
+    """The process id of a front's writer."""
+    return next(one for one in _running() if _parent(one) == front)
+
+
+def runs(process: int) -> bool:
+    """Whether the process is still there and no mere remainder waiting to be collected."""
+    try:
+        return _status(process)[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def _running() -> list[int]:
+    return [int(entry.name) for entry in _PROCESSES.iterdir() if entry.name.isdigit()]
+
+
+def _parent(process: int) -> int:
+    try:
+        return int(_status(process)[1])
+    except FileNotFoundError:
+        return 0
+
+
+def _status(process: int) -> list[str]:
+    """State and parent, which follow the name in its brackets."""
+    stat = (_PROCESSES / str(process) / "stat").read_text()
+    return stat.rpartition(")")[2].split()
+
+
+@dataclass(slots=True)
+class Load:
+    """Buyers who buy all the time, and repeat what was not answered until it is."""
+
+    till: Till
+    code: str
+    patients: list[Made]
+    answers: dict[str, pb.SettleResponse] = field(default_factory=dict)
+    failures: list[grpc.RpcError] = field(default_factory=list)
+    repeating: bool = True
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator["Load"]:
+        """Buy until the end of the block; then wait for the answers still to come."""
+        buyers = [threading.Thread(target=self._buy, args=(one,)) for one in self.patients]
+        for buyer in buyers:
+            buyer.start()
+        try:
+            until(lambda: len(self.answers) > 5 * _BUYERS, 20)
+            yield self
+        finally:
+            self._over.set()
+            for buyer in buyers:
+                buyer.join()
+
+    def more(self, seconds: float = 20) -> None:
+        """Wait until everybody has bought again."""
+        so_far = len(self.answers)
+        until(lambda: len(self.answers) > so_far + 5 * _BUYERS, seconds)
+
+    def _buy(self, patient: Made) -> None:
+        while not self._over.is_set():
+            request = purchase(self.code, patient, total_fen=100)
+            while request.request_id not in self.answers:
+                try:
+                    self.answers[request.request_id] = self.till.settle(request)
+                except grpc.RpcError as failure:
+                    self.failures.append(failure)
+                    if not self.repeating:
+                        return
+                    time.sleep(_PAUSE_SECONDS)
+
+
+def load_on(service: Service) -> Load:
+    """A patient with money each buyer, at one pharmacy."""
+    families = at_work(service.database)
+    patients = [families.person(ULANQAB, balance_fen=10_000_000) for _ in range(_BUYERS)]
+    code = families.institution(ULANQAB)
+    return Load(service.till(code), code, patients)
+
+
+def assert_unavailable(failures: list[grpc.RpcError]) -> None:
+    """Some calls failed, all of them so that they may be repeated blindly."""
+    assert failures
+    for failure in failures:
+        assert isinstance(failure, grpc.Call)
+        assert failure.code() is StatusCode.UNAVAILABLE
+
+
+def test_after_the_death_of_a_writer_repeats_settle_once(start: Callable[..., Service]) -> None:
+    service = start()
+    load = load_on(service)
+    before = Books.read(service.database)
+    (front,) = service.workers.processes()
+    with load.running():
+        for _ in range(2):
+            os.kill(writer_of(front), signal.SIGKILL)
+            load.more()
+    assert_unavailable(load.failures)
+    assert {refusal_of(one).reason for one in load.failures} == {"SERVICE_UNAVAILABLE"}
+    assert service.workers.processes() == [front]
+    Books.read(service.database).check_since(before, load.answers.values())
+
+
+def test_after_the_death_of_a_front_repeats_settle_once(start: Callable[..., Service]) -> None:
+    service = start(listen=free_address())
+    load = load_on(service)
+    before = Books.read(service.database)
+    (front,) = service.workers.processes()
+    writer = writer_of(front)
+    with load.running():
+        os.kill(front, signal.SIGKILL)
+        load.more()
+    assert_unavailable(load.failures)
+    until(lambda: not runs(writer))
+    assert service.workers.processes() != [front]
+    Books.read(service.database).check_since(before, load.answers.values())
+
+
+def test_a_service_told_to_end_loses_no_call_it_took(start: Callable[..., Service]) -> None:
+    """Whatever was settled was answered: nobody has to ask again."""
+    service = start()
+    load = load_on(service)
+    load.repeating = False
+    before = Books.read(service.database)
+    (front,) = service.workers.processes()
+    with load.running():
+        os.kill(front, signal.SIGTERM)
+        until(lambda: len(load.failures) == _BUYERS)
+    assert_unavailable(load.failures)
+    Books.read(service.database).check_since(before, load.answers.values())
+
+
+def test_a_service_that_stops_answers_what_it_has(start: Callable[..., Service]) -> None:
+    service = start()
+    load = load_on(service)
+    before = Books.read(service.database)
+    calls = [
+        load.till.begin(purchase(load.code, patient)) for patient in load.patients for _ in range(5)
+    ]
+    calls[0].result()
+    service.workers.stop()
+    answers = [call.result() for call in calls if call.code() is StatusCode.OK]
+    Books.read(service.database).check_since(before, answers)
+
+
+def test_a_call_whose_time_passes_while_it_waits_settles_nothing(
+    start: Callable[..., Service],
+) -> None:
+    service = start()
+    load = load_on(service)
+    patient = load.patients[0]
+    load.till.settle(purchase(load.code, patient))
+    before = Books.read(service.database)
+    writer = writer_of(service.workers.processes()[0])
+    os.kill(writer, signal.SIGSTOP)
+    late = [load.till.begin(purchase(load.code, patient), 0.3) for _ in range(10)]
+    assert {call.code() for call in late} == {StatusCode.DEADLINE_EXCEEDED}
+    os.kill(writer, signal.SIGCONT)
+    answer = load.till.settle(purchase(load.code, patient))
+    Books.read(service.database).check_since(before, [answer])

@@ -60,7 +60,6 @@ class Forwarder(asyncio.Protocol):
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._next_call = 0
         self._closing = False
-        self._gone = asyncio.Event()
 
     @property
     def waiting(self) -> int:
@@ -71,7 +70,6 @@ class Forwarder(asyncio.Protocol):
         """Start the writer and connect to it."""
         self._writer = _start(self._settings)
         self._answers = AnswerReader()
-        self._gone.clear()
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: self, sock=self._writer.socket)
 

@@ -193,13 +193,18 @@ async def _serve(settings: FrontSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     # The parent holds the other end of standard input: when it is gone, so is our reason to be.
-    loop.add_reader(sys.stdin.fileno(), stopping.set)
+    loop.add_reader(sys.stdin.fileno(), _hung_up, loop, stopping)
     await front.start()
     sys.stdout.write(f"{front.port}\n")
     sys.stdout.flush()
     await stopping.wait()
     with contextlib.suppress(asyncio.CancelledError):
         await front.stop()
+
+
+def _hung_up(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
+    loop.remove_reader(sys.stdin.fileno())  # its end stays readable, and would be read for ever
+    stopping.set()
 
 
 def main() -> None:

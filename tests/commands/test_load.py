@@ -376,8 +376,9 @@ def test_the_command_prints_the_rate(
     config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "p.csv"
-    file.write_text("certificate_number,name\n150199198001010015,甲\n", encoding="utf-8")
-    assert command.run(arguments("persons", str(file), "--region", HOHHOT), config) == 0
+    text = "certificate_number,name,home_region\n150199198001010015,甲,150100\n"
+    file.write_text(text, encoding="utf-8")
+    assert command.run(arguments("persons", str(file)), config) == 0
     assert "1 rows in" in capsys.readouterr().out
 
 

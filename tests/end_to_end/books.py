@@ -7,6 +7,7 @@ region, what two regions owe each other cancels, and a settlement moved what its
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 from uuid import UUID
 
@@ -85,7 +86,7 @@ class Books:
         history = self.entries.get(account["id"], [])
         assert [entry["seq"] for entry in history] == list(range(1, len(history) + 1))
         assert account["seq"] == len(history)
-        for earlier, later in zip(history, history[1:], strict=False):
+        for earlier, later in pairwise(history):
             left_fen = earlier["balance_after_fen"] + later["amount_fen"]
             assert left_fen == later["balance_after_fen"]
             assert earlier["recorded_at"] <= later["recorded_at"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from gongji.v1 import settlement_pb2 as pb
 from gongji.v1.settlement_pb2_grpc import SettlementServiceStub
@@ -25,6 +25,7 @@ from gongji_svc.workers import Workers
 from tests.families import KEYS
 
 SETTLE = "/gongji.v1.SettlementService/Settle"
+_HEALTH = "/grpc.health.v1.Health/Check"
 TOKEN_KEY = "a key that only these tests know, long enough for any algorithm that signs by hashing"
 _ANY_PORT = "127.0.0.1:0"
 _READY_SECONDS = 20.0
@@ -66,7 +67,7 @@ class Till:
 
     def begin(
         self, request: pb.SettleRequest, timeout_seconds: float = _CALL_SECONDS
-    ) -> "grpc.CallFuture[pb.SettleResponse]":
+    ) -> "grpc._CallFuture[pb.SettleResponse]":
         """Settle without waiting."""
         return SettlementServiceStub(self.channel).Settle.future(
             request, metadata=self.metadata, timeout=timeout_seconds
@@ -74,9 +75,8 @@ class Till:
 
     def send(self, body: bytes, timeout_seconds: float = _CALL_SECONDS) -> bytes:
         """Settle with any bytes for a request."""
-        call = self.channel.unary_unary(SETTLE)
-        answer: bytes = call(body, metadata=self.metadata, timeout=timeout_seconds)
-        return answer
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(SETTLE)
+        return call(body, metadata=self.metadata, timeout=timeout_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +118,18 @@ def running(
             for port in workers.ports
         ]
         for channel in channels:
-            await_ready(channel)
+            assert health(channel) == HealthCheckResponse.SERVING
         yield Service(database, workers, channels)
 
 
-def await_ready(channel: grpc.Channel) -> None:
-    """Until the front at the other end says that it serves."""
-    stub = health_pb2_grpc.HealthStub(channel)
-    answer = stub.Check(
-        health_pb2.HealthCheckRequest(), timeout=_READY_SECONDS, wait_for_ready=True
+def health(channel: grpc.Channel, name: str = "") -> int:
+    """How a service says it is, as soon as there is one at the other end."""
+    call: grpc.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse]
+    call = channel.unary_unary(
+        _HEALTH, HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
     )
-    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    request = HealthCheckRequest(service=name)
+    return call(request, timeout=_READY_SECONDS, wait_for_ready=True).status
 
 
 def free_address() -> str:

@@ -1,7 +1,7 @@
 """Builders of requests that are wrong in one place.
 
-Rule: a complete request, every field filled in, is made first; then one field is spoilt by its path
-in the contract's own writing (`items[0].trace_codes[0].code`). So what a test shows is that field's.
+Rule: a complete request, every field filled in, is made first; then one field is spoilt, by its
+path as the contract writes it (`items[0].trace_codes[0].code`). What a test shows is that field's.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""Settle with every field wrong in turn: refused precisely, nothing written, and the service lives on."""
+"""Settle with every field wrong in turn.
+
+Rule: each is refused by name, nothing is written, and the service lives on.
+"""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,7 @@
-"""Processes that die under load: what was answered stays, what was not is settled once by a repeat."""
+"""Processes that die under load.
+
+Rule: what was answered stays; what was not is settled once, by a repeat of the same request.
+"""
 
 import os
 import signal
@@ -65,6 +68,7 @@ class Load:
     till: Till
     code: str
     patients: list[Made]
+    requests: list[pb.SettleRequest] = field(default_factory=list)
     answers: dict[str, pb.SettleResponse] = field(default_factory=dict)
     failures: list[grpc.RpcError] = field(default_factory=list)
     repeating: bool = True
@@ -92,14 +96,19 @@ class Load:
     def _buy(self, patient: Made) -> None:
         while not self._over.is_set():
             request = purchase(self.code, patient, total_fen=100)
-            while request.request_id not in self.answers:
-                try:
-                    self.answers[request.request_id] = self.till.settle(request)
-                except grpc.RpcError as failure:
-                    self.failures.append(failure)
-                    if not self.repeating:
-                        return
-                    time.sleep(_PAUSE_SECONDS)
+            self.requests.append(request)
+            while not self._answered(request):
+                if not self.repeating:
+                    return
+                time.sleep(_PAUSE_SECONDS)
+
+    def _answered(self, request: pb.SettleRequest) -> bool:
+        try:
+            self.answers[request.request_id] = self.till.settle(request)
+        except grpc.RpcError as failure:
+            self.failures.append(failure)
+            return False
+        return True
 
 
 def load_on(service: Service) -> Load:
@@ -130,6 +139,10 @@ def test_after_the_death_of_a_writer_repeats_settle_once(start: Callable[..., Se
     assert_unavailable(load.failures)
     assert {refusal_of(one).reason for one in load.failures} == {"SERVICE_UNAVAILABLE"}
     assert service.workers.processes() == [front]
+    for request in load.requests:
+        again = load.till.settle(request)
+        assert again.replayed
+        assert again.settlement == load.answers[request.request_id].settlement
     Books.read(service.database).check_since(before, load.answers.values())
 
 

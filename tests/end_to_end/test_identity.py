@@ -97,9 +97,7 @@ def test_a_platform_settles_for_the_institutions_of_its_region_only(counter: Cou
 
 def test_a_platform_learns_nothing_of_institutions_that_are_not_there(counter: Counter) -> None:
     platform = Till(counter.service.channel, metadata_of("platform", ULANQAB))
-    refusal = counter.refused(
-        purchase("NOBODY", counter.patient).SerializeToString(), platform
-    )
+    refusal = counter.refused(purchase("NOBODY", counter.patient).SerializeToString(), platform)
     assert (refusal.code, refusal.reason) == (StatusCode.PERMISSION_DENIED, "ACCESS_DENIED")
 
 

@@ -4,8 +4,8 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc import StatusCode
-from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_channelz.v1.channelz_pb2 import GetServersRequest, GetServersResponse
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
@@ -15,7 +15,7 @@ from gongji.v1 import settlement_pb2 as pb
 from gongji_svc.services import routes
 from gongji_svc.services.contract import METHODS, SERVICES, Method
 from tests.end_to_end.refusals import refusal_of
-from tests.end_to_end.service import Service, metadata_of
+from tests.end_to_end.service import Service, health, metadata_of
 
 _SERVED = {*routes.COMMANDS, *routes.READS, *routes.UPLOADS}
 _TO_COME = [method for method in METHODS if method.path not in _SERVED]
@@ -23,15 +23,12 @@ _TO_COME = [method for method in METHODS if method.path not in _SERVED]
 
 @pytest.mark.parametrize("name", ["", *SERVICES])
 def test_each_service_says_that_it_is_healthy(service: Service, name: str) -> None:
-    stub = health_pb2_grpc.HealthStub(service.channel)
-    answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
-    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    assert health(service.channel, name) == HealthCheckResponse.SERVING
 
 
 def test_the_health_of_a_service_that_is_not_there_is_unknown(service: Service) -> None:
-    stub = health_pb2_grpc.HealthStub(service.channel)
     with pytest.raises(grpc.RpcError) as caught:
-        stub.Check(health_pb2.HealthCheckRequest(service="gongji.v1.NoService"), timeout=10)
+        health(service.channel, "gongji.v1.NoService")
     assert isinstance(caught.value, grpc.Call)
     assert caught.value.code() is StatusCode.NOT_FOUND
 
@@ -49,8 +46,13 @@ def test_reflection_tells_the_whole_contract(service: Service) -> None:
 
 
 def test_channelz_counts_the_calls(service: Service) -> None:
-    stub = channelz_pb2_grpc.ChannelzStub(service.channel)
-    (server,) = stub.GetServers(channelz_pb2.GetServersRequest(), timeout=10).server
+    call: grpc.UnaryUnaryMultiCallable[GetServersRequest, GetServersResponse]
+    call = service.channel.unary_unary(
+        "/grpc.channelz.v1.Channelz/GetServers",
+        GetServersRequest.SerializeToString,
+        GetServersResponse.FromString,
+    )
+    (server,) = call(GetServersRequest(), timeout=10).server
     assert server.data.calls_started > 0
 
 
@@ -66,10 +68,13 @@ def called(channel: grpc.Channel, method: Method) -> object:
     """What an RPC answers to an empty request of a role that may call it."""
     metadata = metadata_of(_role_of(method), "150100")
     if method.client_streaming:
-        return channel.stream_unary(method.path)(iter([b""]), metadata=metadata, timeout=10)
+        upload: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(method.path)
+        return upload(iter([b""]), metadata=metadata, timeout=10)
     if method.server_streaming:
-        return list(channel.unary_stream(method.path)(b"", metadata=metadata, timeout=10))
-    return channel.unary_unary(method.path)(b"", metadata=metadata, timeout=10)
+        watch: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method.path)
+        return list(watch(b"", metadata=metadata, timeout=10))
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method.path)
+    return call(b"", metadata=metadata, timeout=10)
 
 
 def _role_of(method: Method) -> str:
@@ -77,6 +82,7 @@ def _role_of(method: Method) -> str:
 
 
 def test_an_rpc_outside_the_contract_is_unknown(service: Service) -> None:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes]
     call = service.channel.unary_unary("/gongji.v1.SettlementService/GiveMeMoney")
     with pytest.raises(grpc.RpcError) as caught:
         call(b"", metadata=metadata_of("pos", "P1"), timeout=10)

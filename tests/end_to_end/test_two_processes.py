@@ -39,7 +39,7 @@ def outcomes(till: Till, requests: list[pb.SettleRequest]) -> list[Outcome]:
     return [outcome_of(call) for call in [till.begin(request) for request in requests]]
 
 
-def outcome_of(call: "grpc.CallFuture[pb.SettleResponse]") -> Outcome:
+def outcome_of(call: "grpc._CallFuture[pb.SettleResponse]") -> Outcome:
     try:
         return call.result()
     except grpc.RpcError as error:

@@ -1,6 +1,7 @@
 """`gongji load`: a CSV file of people, places, accounts or prices, all of it or nothing."""
 
 import argparse
+import gc
 import sys
 import time
 from pathlib import Path
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=sorted(KINDS), help="what the file holds")
     parser.add_argument("file", type=Path, metavar="FILE", help="CSV, UTF-8, with a header row")
     parser.add_argument(
-        "--region", type=_region, default="", help="6 digits; where a row leaves its region empty"
+        "--region", type=_region, help="6 digits; where a row leaves its region empty"
     )
     parser.epilog = "The columns: docs/loading.md. Exit status 1: nothing was loaded."
 
@@ -40,9 +41,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
         with database.reader() as tx:
             migrate.check_schema(tx)
         office = Office(database, regions.load(), Sealer(load_keys(_key_file(config))))
+        gc.freeze()  # what is loaded now stays: the collector need not walk it for every chunk
         started = time.perf_counter()
         try:
-            loaded = _load(office, args.kind, args.file, args.region)
+            loaded = _load(office, args.kind, args.file, args.region or "")
         except ConcurrentChange:
             print(
                 f"{args.file}: nothing was loaded: others changed the same meanwhile; run it again",

@@ -108,7 +108,7 @@ def _person(office: Office, region: str, records: Sequence[Record]) -> _One:
         raise Unsound(list(_faults(sheet, refusal))) from refusal
     asked = _asked("RegistryService", "PutPerson", home, pb.PutPersonRequest())
     return _One(
-        name=read.registered.identity.hashes(office.sealer)[0],
+        name=read.hashes[0],
         sheet=sheet,
         command=PutPersons(office, asked, (read,), _nothing_said),
         guardians=tuple(one for one in read.guardian_hashes if one is not None),

@@ -53,13 +53,13 @@ class Stated:
     person_id: UUID | None
     home_region: str
     registered: Registered
+    hashes: tuple[bytes, ...]  # of the certificate, and of the card if there is one
     guardian_hashes: tuple[bytes | None, ...]  # None: the guardian is named by id
     path: str
 
-    def hashes(self, sealer: Sealer) -> tuple[bytes, ...]:
+    def looked_up(self) -> tuple[bytes, ...]:
         """Under what the person and the guardians are looked up."""
-        own = self.registered.identity.hashes(sealer)
-        return (*own, *(found for found in self.guardian_hashes if found is not None))
+        return (*self.hashes, *(one for one in self.guardian_hashes if one is not None))
 
 
 def stated(message: pb.Person, path: str, sealer: Sealer) -> Stated:
@@ -71,10 +71,12 @@ def stated(message: pb.Person, path: str, sealer: Sealer) -> Stated:
     faults = [Violation(f"{path}.{one.field}", one.message_zh) for one in _faults(person)]
     if faults:
         raise messages.invalid(*faults)
+    identity = _identity(message)
     return Stated(
         person_id,
         message.home_region,
-        Registered(registration.ordered(person), _identity(message)),
+        Registered(registration.ordered(person), identity),
+        identity.hashes(sealer),
         tuple(_guardian_hash(one, sealer) for one in message.guardians),
         path,
     )

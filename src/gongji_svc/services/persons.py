@@ -54,8 +54,7 @@ class PutPersons:
 
     def lookups(self) -> Lookups:
         """The certificates and cards of the people and their guardians."""
-        sealer = self.office.sealer
-        return Lookups(identities=tuple(h for one in self._sound() for h in one.hashes(sealer)))
+        return Lookups(identities=tuple(h for one in self._sound() for h in one.looked_up()))
 
     def keys(self, state: State) -> Keys:
         """The request key, where there is one, and the people already known."""
@@ -98,11 +97,10 @@ class PutPersons:
         return (one for one in self.stated if isinstance(one, Stated))
 
     def _known_to(self, state: State) -> set[UUID]:
-        sealer = self.office.sealer
         return {
             found
             for one in self._sound()
-            if (found := one.person_id or state.directory.get(one.hashes(sealer)[0]))
+            if (found := one.person_id or state.directory.get(one.hashes[0]))
         }
 
 

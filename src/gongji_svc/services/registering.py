@@ -79,7 +79,8 @@ def put(stated: Stated, agency: str, known: Known, sealer: Sealer) -> Put:
     else:
         after = _restated(before, stated, person, agency)
     old = () if before is None else before.identity.hashes(sealer)
-    new = after.identity.hashes(sealer)
+    unchanged = before is not None and before.identity == after.identity
+    new = old if unchanged else stated.hashes
     _check_owners(after, new, known)
     return Put(
         before,
@@ -98,7 +99,7 @@ def _found(stated: Stated, agency: str, known: Known, sealer: Sealer) -> Registe
         if record is None:
             raise errors.AccessDenied
         return _ordered(record)
-    certificate = stated.registered.identity.hashes(sealer)[0]
+    certificate = stated.hashes[0]
     person_id = known.owner_of(certificate)
     if person_id is None:
         return None

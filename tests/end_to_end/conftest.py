@@ -1,7 +1,11 @@
-"""A running service for a whole module, and one of a test's own."""
+"""A running service that tests share, and one of a test's own.
+
+Rule: starting takes seconds of both processors, so a test that leaves the service as it was shares
+it; one that kills or stops it, or moves its clock, starts its own.
+"""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -13,25 +17,39 @@ from tests.end_to_end.service import Service, running
 from tests.families import Families
 
 
-@pytest.fixture(scope="module")
-def service(test_server: TestServer) -> Iterator[Service]:
-    """One front and its writer, on a database that the tests of a module share."""
+@contextmanager
+def _running(test_server: TestServer, fronts: int) -> Iterator[Service]:
     database = test_server.new_database(TEMPLATE)
-    with running(database) as started:
+    with running(database, fronts=fronts) as started:
         yield started
     test_server.drop(database)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def service(test_server: TestServer) -> Iterator[Service]:
+    """One front and its writer."""
+    with _running(test_server, 1) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def two(test_server: TestServer) -> Iterator[Service]:
+    """Two fronts, each with a writer of its own, on one database."""
+    with _running(test_server, 2) as started:
+        at_work(started.database)
+        yield started
+
+
+@pytest.fixture(scope="session")
 def families(service: Service) -> Families:
-    """Builders of people and places for the module's service."""
+    """Builders of people and places for the shared service."""
     return at_work(service.database)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def counter(service: Service, families: Families) -> Counter:
-    """A pharmacy and a patient of the module's own."""
-    patient = families.person(ULANQAB, balance_fen=100_000)
+    """A pharmacy and a patient that the tests of refusals share."""
+    patient = families.person(ULANQAB, balance_fen=1_000_000)
     return Counter(service, families, families.institution(ULANQAB), patient)
 
 

@@ -28,7 +28,6 @@ def family(families: Families) -> Made:
     return patient
 
 
-@pytest.mark.requirement("ULQ-11", "ULQ-12")
 def test_sixty_settlements_on_one_family_overdraw_nobody_and_lose_nothing(
     service: Service, families: Families
 ) -> None:

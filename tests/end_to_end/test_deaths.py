@@ -21,7 +21,7 @@ from tests.end_to_end.books import Books
 from tests.end_to_end.purchases import ULANQAB, at_work, purchase
 from tests.end_to_end.refusals import refusal_of
 from tests.end_to_end.service import Service, Till, free_address, until
-from tests.families import Made
+from tests.families import Families, Made
 
 _PROCESSES = Path("/proc")
 _BUYERS = 8
@@ -59,6 +59,16 @@ def _status(process: int) -> list[str]:
     """State and parent, which follow the name in its brackets."""
     stat = (_PROCESSES / str(process) / "stat").read_text()
     return stat.rpartition(")")[2].split()
+
+
+@contextmanager
+def stopped(process: int) -> Iterator[None]:
+    """A process that stands still until the end of the block."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 @dataclass(slots=True)
@@ -189,17 +199,15 @@ def test_a_service_that_stops_answers_what_it_has(start: Callable[..., Service])
 
 
 def test_a_call_whose_time_passes_while_it_waits_settles_nothing(
-    start: Callable[..., Service],
+    service: Service, families: Families
 ) -> None:
-    service = start()
-    load = load_on(service)
-    patient = load.patients[0]
-    load.till.settle(purchase(load.code, patient))
+    code = families.institution(ULANQAB)
+    patient = families.person(ULANQAB, balance_fen=100_000)
+    till = service.till(code)
+    till.settle(purchase(code, patient))
     before = Books.read(service.database)
-    writer = writer_of(service.workers.processes()[0])
-    os.kill(writer, signal.SIGSTOP)
-    late = [load.till.begin(purchase(load.code, patient), 0.3) for _ in range(10)]
-    assert {call.code() for call in late} == {StatusCode.DEADLINE_EXCEEDED}
-    os.kill(writer, signal.SIGCONT)
-    answer = load.till.settle(purchase(load.code, patient))
+    with stopped(writer_of(service.workers.processes()[0])):
+        late = [till.begin(purchase(code, patient), 0.3) for _ in range(10)]
+        assert {call.code() for call in late} == {StatusCode.DEADLINE_EXCEEDED}
+    answer = till.settle(purchase(code, patient))
     Books.read(service.database).check_since(before, [answer])

@@ -29,11 +29,6 @@ _TILLS = 16
 Outcome = pb.SettleResponse | Refusal
 
 
-@pytest.fixture
-def two(start: Callable[..., Service]) -> Service:
-    return start(fronts=2)
-
-
 def outcomes(till: Till, requests: list[pb.SettleRequest]) -> list[Outcome]:
     """The answer or the refusal of each request, all sent without waiting."""
     return [outcome_of(call) for call in [till.begin(request) for request in requests]]
@@ -48,7 +43,7 @@ def outcome_of(call: "grpc._CallFuture[pb.SettleResponse]") -> Outcome:
 
 def test_one_request_id_for_two_patients_at_once_settles_once(two: Service) -> None:
     """In either process the others of the batch are settled as if nothing had happened."""
-    families = at_work(two.database)
+    families = Families(two.database)
     code = families.institution(ULANQAB)
     patients = [families.person(ULANQAB, balance_fen=1_000_000) for _ in range(2)]
     before = Books.read(two.database)
@@ -76,7 +71,7 @@ def test_one_request_id_for_two_patients_at_once_settles_once(two: Service) -> N
 
 
 def test_repeats_of_one_request_in_two_processes_settle_once(two: Service) -> None:
-    families = at_work(two.database)
+    families = Families(two.database)
     code = families.institution(ULANQAB)
     patient = families.person(ULANQAB, balance_fen=1_000_000)
     before = Books.read(two.database)
@@ -102,7 +97,10 @@ def cross_city_families(families: Families) -> Iterator[tuple[Made, str]]:
 
 
 @pytest.mark.timeout(_RACE_SECONDS + 100)
-def test_cross_city_families_that_share_donors_never_deadlock(two: Service) -> None:
+def test_cross_city_families_that_share_donors_never_deadlock(
+    start: Callable[..., Service],
+) -> None:
+    two = start(fronts=2)
     families = at_work(two.database)
     buyers = list(cross_city_families(families))
     before = Books.read(two.database)

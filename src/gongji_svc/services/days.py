@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
+from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import Violation
 from gongji_svc.services import messages
 
@@ -18,11 +19,13 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 def instant(field: str, value: Timestamp) -> datetime:
-    """A moment of the contract; InvalidField when there is no such moment."""
+    """A moment of the contract; InvalidField when there is none, or none that has a day here."""
     try:
-        return value.ToDatetime(tzinfo=UTC)
+        moment = value.ToDatetime(tzinfo=UTC)
+        day_of(moment)
     except (ValueError, OverflowError) as wrong:
         raise messages.invalid(Violation(field, "时间不正确，请更正")) from wrong
+    return moment
 
 
 def day_in(message: Message, name: str, path: str = "") -> date | None:

@@ -159,14 +159,12 @@ def _take(
 
 
 def _tell_repeated(staging: Staging, about: str, fault: Callable[[Fault], None]) -> None:
+    """What stands in the file more than once: a certificate, or a card with another certificate."""
     told: set[int] = set()
-    repeated = (
-        (about, _SEVERAL_ZH, staging.named_twice()),
-        ("card_no", _CARD_ZH, staging.found_twice()),
-    )
-    for field, message_zh, several in repeated:
-        for first, *others in several:
-            for line in others:
-                if line not in told:
-                    fault(Fault(line, field, message_zh.format(line=first)))
-                    told.add(line)
+    repeated = [(about, _SEVERAL_ZH, lines) for lines in staging.named_twice()]
+    repeated += [("card_no", _CARD_ZH, lines) for lines in staging.found_twice()]
+    for field, message_zh, (first, *others) in repeated:
+        for line in others:
+            if line not in told:
+                fault(Fault(line, field, message_zh.format(line=first)))
+                told.add(line)

@@ -247,12 +247,11 @@ class Staging:
 
     def flush(self) -> None:
         """Send what waits."""
-        with self._tx.cursor() as cursor:
-            for name, rows in self._waiting.items():
-                statement, prepared = _COPIERS[name]
-                with cursor.copy(statement.encode()) as copy:
-                    for row in rows:
-                        copy.write_row(prepared(row))
+        for name, rows in self._waiting.items():
+            statement, prepared = _COPIERS[name]
+            with self._tx.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+                for row in rows:
+                    copy.write_row(prepared(row))
         self._waiting.clear()
 
     def named_twice(self) -> list[list[int]]:

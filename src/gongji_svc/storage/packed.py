@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import pq
-from psycopg.adapt import Dumper
+from psycopg.adapt import Buffer, Dumper, Loader
 from sqlalchemy import types
 from sqlalchemy.dialects import postgresql
 
@@ -82,7 +82,10 @@ def _sized(data: bytes) -> bytes:
 
 
 # Ids and days within JSON are kept as text.
-dump_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+dump_json = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False
+).encode
+_scan_json = json.JSONDecoder().raw_decode
 
 _Element = tuple[type[PackedArray], int, int, Callable[..., bytes]]  # class, element oid, array oid
 
@@ -111,8 +114,20 @@ def _dumper(array_oid: int) -> type[Dumper]:
     return PackedDumper
 
 
+class _JsonbLoader(Loader):
+    """What the server sends is JSON without a blank around it, after a byte of version: half the
+    cost of `json.loads`.
+    """
+
+    format = pq.Format.BINARY
+
+    def load(self, data: Buffer) -> object:
+        return _scan_json(str(data[1:], "utf-8"))[0]
+
+
 def register(connection: psycopg.Connection) -> None:
-    """Teach a connection to send packed arrays."""
+    """Teach a connection to send packed arrays, and to read JSON quickly."""
+    connection.adapters.register_loader("jsonb", _JsonbLoader)
     for kind, _, array_oid, _ in _ELEMENTS.values():
         connection.adapters.register_dumper(kind, _dumper(array_oid))
 

@@ -283,7 +283,7 @@ _ABSORB: dict[str, Callable[[State, Row], None]] = {
     "documents": lambda state, row: state.documents.__setitem__(_document_id(row), row),
 }
 
-_FORGET: dict[str, Callable[[State, Row], None]] = {
+_FORGET: dict[str, Callable[[State, Row], object]] = {
     "person_directory": lambda state, key: state.directory.pop(key[0], None),
     "enrolments": lambda state, key: state.enrolments[key[1]].pop(key[2:], None),
 }

@@ -83,17 +83,18 @@ class Keyed:
         """Send the statement for `keys`; a cursor a group, regions ascending. No keys: nothing is
         sent.
         """
-        ordered = sorted(set(keys))
-        if not ordered:
+        # Where rows are locked the statement itself takes them in order.
+        distinct = set(keys)
+        if not distinct:
             return []
         if not by_region:
             pairs = {
-                "region": pack(Text(), [region for region, _ in ordered]),
-                self._key.name: pack(self._key.type, [key for _, key in ordered]),
+                "region": pack(Text(), [region for region, _ in distinct]),
+                self._key.name: pack(self._key.type, [key for _, key in distinct]),
             }
             return [tx.execute(self._by_pairs, {**parameters, **pairs}, binary=True)]
         groups: defaultdict[str, list[Any]] = defaultdict(list)
-        for region, key in ordered:
+        for region, key in distinct:
             groups[region].append(key)
         return [
             tx.execute(
@@ -101,7 +102,7 @@ class Keyed:
                 {**parameters, "region": region, self._key.name: pack(self._key.type, ids)},
                 binary=True,
             )
-            for region, ids in groups.items()
+            for region, ids in sorted(groups.items())
         ]
 
 

@@ -1,0 +1,28 @@
+"""The number of a resident identity card."""
+
+from datetime import date
+
+import pytest
+
+from gongji_svc.domain.certificate import birth_date_in, check_digit
+
+
+@pytest.mark.parametrize(
+    ("number", "born"),
+    [
+        ("11010519491231002X", date(1949, 12, 31)),
+        ("150199200002290013", date(2000, 2, 29)),
+        ("150199200102290013", None),
+        ("15019920010229001", None),
+        ("P1234567", None),
+        ("１５０１９９２００００２２９００１３", None),
+    ],
+)
+def test_the_birth_date_stands_in_an_18_digit_number(number: str, born: date | None) -> None:
+    assert birth_date_in(number) == born
+
+
+def test_the_last_character_follows_from_the_others() -> None:
+    # The example of GB 11643-1999, annex A.
+    assert check_digit("11010519491231002") == "X"
+    assert check_digit("44052418800101001") == "4"

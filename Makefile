@@ -73,6 +73,10 @@ check-requirements: setup ## docs/requirements.md is up to date
 unit: setup ## the tests; K=words runs those whose name has them
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) $(if $(K),-k "$(K)")
 
+.PHONY: bench
+bench: setup ## measure one worker and rewrite docs/benchmarks.md, four minutes; ARGS="--rounds 3" and the like
+	$(BIN)/python -m bench $(ARGS)
+
 .PHONY: format
 format: setup ## put the code into its format
 	$(BIN)/ruff check --fix

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -77,8 +77,10 @@ def _run(args: argparse.Namespace, folder: Path) -> tuple[Results, str]:
         database.migrate()
         patients = _fill(database, Sealer(keys), args.persons)
         _settle_down(server)
-        workers = Workers(front_settings(config, database, keys).dump(), 1)
-        with _errors_to(folder / "server.log"), workers:
+        with ExitStack() as running:
+            workers = Workers(front_settings(config, database, keys).dump(), 1)
+            with _errors_to(folder / "server.log"):
+                running.enter_context(workers)
             port = workers.ports[0]
             for some in patients.values():
                 settle_once(port, some.pop(), token_key)
@@ -115,7 +117,7 @@ def _settle_down(server: EmbeddedServer) -> None:
 
 @contextmanager
 def _errors_to(path: Path) -> Iterator[None]:
-    """Let standard error go to a file: that is where the server logs each call."""
+    """Start what logs each call on its standard error with that going to a file."""
     kept = os.dup(sys.stderr.fileno())
     with path.open("ab") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())

@@ -128,6 +128,10 @@ class _Wire(asyncio.Protocol):
         self._transport = cast(asyncio.WriteTransport, transport)  # a socket's is one
         self._transport.write(http2.greeting())
 
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.close()
+
     def begin(self, loop: _Loop, count: int) -> None:
         """Put so many calls in flight."""
         self._loop = loop
@@ -205,7 +209,7 @@ async def _measure(port: int, asked: Round, calls: _Calls, watched: Watched) -> 
     if loop.failure:
         raise CallFailed(loop.failure)
     for wire in wires:
-        wire._transport.close()
+        wire.close()
     return Measured(len(latencies), loop.answered, lasted, _percentiles(latencies), spent)
 
 

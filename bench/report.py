@@ -13,15 +13,22 @@ from bench.rounds import COMPARISONS, SERIES, Results, Series, Spread, compared,
 _PAGE = """\
 # Benchmarks
 
-Written by `{command}`; do not edit. One worker (a front and its writer process), the embedded
-PostgreSQL with fsync and synchronous_commit on, and the load client share one machine.
-{rounds} rounds measure every series in turn for {seconds:g} s each; a ratio is taken within each
-round, and the table gives its median and, in brackets, its least and its most.
+Written by this command, from an empty folder; do not edit:
 
-A Settle is one whole purchase at a pharmacy: three items priced by the catalogue, the own account
-and two donors pay, and identity, access, idempotency, ledger, counters and receipt are all there.
-Every answered settlement was counted in the database afterwards, with its three entries.
-{persons} persons in families of three stand in {near} regions, as many more in {far}.
+    {command}
+
+One worker (a front and its writer process), the embedded PostgreSQL with fsync and
+synchronous_commit on, and the load client share one machine. Each of {rounds} rounds measures every
+series in turn for {seconds:g} s. A ratio is taken within its round; the tables give the median of
+the rounds and, in brackets, the least and the most.
+
+A Settle is one whole purchase at a pharmacy: three items priced by the catalogue, paid by the own
+account and two donors, with identity, access, idempotency, ledger, counters, receipt and one log
+line. Every answered settlement was found in the database afterwards, with its three entries.
+{persons} persons in families of three live in {near} regions, as many more in {far}.
+
+Other programs disturb: where the column "others" of the last table shows more than a few hundredths
+of a core, the rates are too low, and the ratios are rough.
 
 ## Ratios
 
@@ -35,8 +42,8 @@ Closed loop: the next call starts when one is answered, so latency grows with wh
 
 ## Processor time a call, in microseconds
 
-The client writes prepared HTTP/2 frames from a process of its own. "Idle" and "others" are cores:
-what nobody used, and what other programs took on this machine while it was measured.
+The client writes prepared HTTP/2 frames from a process of its own. "Idle" and "others" are in
+cores: what nobody used, and what other programs took on this machine meanwhile.
 
 {cpu}
 

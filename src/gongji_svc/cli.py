@@ -59,6 +59,7 @@ def _user_errors() -> tuple[type[Exception], ...]:
     from gongji_svc.storage.database import DatabaseTooOld, DatabaseUnavailable
     from gongji_svc.storage.embedded_files import EmbeddedDatabaseError
     from gongji_svc.storage.migrate import SchemaMismatch
+    from gongji_svc.storage.sealing import KeyFileInvalid
 
     return (
         UsageError,
@@ -67,6 +68,7 @@ def _user_errors() -> tuple[type[Exception], ...]:
         DatabaseTooOld,
         EmbeddedDatabaseError,
         SchemaMismatch,
+        KeyFileInvalid,
     )
 
 

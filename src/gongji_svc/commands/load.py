@@ -11,7 +11,6 @@ from rich.progress import Progress
 
 from gongji_svc import regions
 from gongji_svc.commands import UsageError
-from gongji_svc.commands.serve import load_keys
 from gongji_svc.config import Config
 from gongji_svc.domain.errors import ConcurrentChange
 from gongji_svc.services.loading import Loaded, load
@@ -20,9 +19,8 @@ from gongji_svc.services.office import Office
 from gongji_svc.services.rows import Fault
 from gongji_svc.storage import migrate
 from gongji_svc.storage.database import Database
+from gongji_svc.storage.keyfile import own_keys
 from gongji_svc.storage.sealing import Sealer
-
-_KEY_FILE = "data.key"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +38,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     with Database.open(config) as database:
         with database.reader() as tx:
             migrate.check_schema(tx)
-        office = Office(database, regions.load(), Sealer(load_keys(_key_file(config))))
+        office = Office(database, regions.load(), Sealer(own_keys(config)))
         gc.freeze()  # what is loaded now stays: the collector need not walk it for every chunk
         started = time.perf_counter()
         try:
@@ -84,11 +82,6 @@ def _load(office: Office, kind: str, path: Path, region: str) -> Loaded:
             tell,
             progress=lambda read_bytes: progress.advance(task, read_bytes),
         )
-
-
-def _key_file(config: Config) -> Path:
-    """The configured key file, or the one that `gongji up` made in the data folder."""
-    return Path(config.data_key) if config.data_key else config.data_dir / _KEY_FILE
 
 
 def _region(text: str) -> str:

@@ -3,17 +3,16 @@
 import argparse
 import signal
 import threading
-from pathlib import Path
 
 from gongji_svc import logs
-from gongji_svc.commands import UsageError
 from gongji_svc.config import Config
 from gongji_svc.pipe import Settings
 from gongji_svc.server import FrontSettings
 from gongji_svc.services.identity import development_key
 from gongji_svc.storage import migrate
 from gongji_svc.storage.database import Database
-from gongji_svc.storage.sealing import KeyFileInvalid, KeyRing
+from gongji_svc.storage.keyfile import configured_keys
+from gongji_svc.storage.sealing import KeyRing
 from gongji_svc.workers import Workers
 
 
@@ -25,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # commands take both
     """Serve until SIGTERM or Ctrl-C; then drain."""
     logs.configure("serve")
-    keys = read_keys(config)
+    keys = configured_keys(config)
     with Database.open(config) as database:
         with database.reader() as tx:
             migrate.check_schema(tx)
@@ -33,25 +32,6 @@ def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # com
             print(f"gongji serves gRPC on {config.grpc_listen}", flush=True)
             wait_for_signal(workers)
     return 0
-
-
-def read_keys(config: Config) -> KeyRing:
-    """The key ring in the file that GONGJI_DATA_KEY names."""
-    if config.data_key is None:
-        raise UsageError(
-            "GONGJI_DATA_KEY: name the key file; without it nothing can be stored or found"
-        )
-    return load_keys(Path(config.data_key))
-
-
-def load_keys(path: Path) -> KeyRing:
-    """The key ring in a file."""
-    try:
-        return KeyRing.parse(path.read_text(), str(path))
-    except OSError as error:
-        raise UsageError(f"GONGJI_DATA_KEY: {path} can't be read: {error.strerror}") from error
-    except KeyFileInvalid as invalid:
-        raise UsageError(f"GONGJI_DATA_KEY: {invalid}") from invalid
 
 
 def front_settings(

@@ -1,16 +1,13 @@
 """`gongji up`: everything on this machine: database, schema, keys, service; with --demo, people."""
 
 import argparse
-import contextlib
-import os
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 from rich.console import Console
 
 from gongji_svc import logs, regions
 from gongji_svc.commands import UsageError
-from gongji_svc.commands.serve import front_settings, load_keys, wait_for_signal
+from gongji_svc.commands.serve import front_settings, wait_for_signal
 from gongji_svc.config import Config
 from gongji_svc.demo.loading import DemoFamilies, load
 from gongji_svc.demo.purchase import Basket, buy, print_receipt
@@ -19,10 +16,10 @@ from gongji_svc.domain.calendar import day_of
 from gongji_svc.services.identity import development_key, issue_token
 from gongji_svc.services.office import Office
 from gongji_svc.storage.database import Database
+from gongji_svc.storage.keyfile import made_keys
 from gongji_svc.storage.sealing import KeyRing, Sealer
 from gongji_svc.workers import Workers
 
-_KEY_FILE = "data.key"
 _TOKEN_SECONDS = 300
 
 
@@ -47,7 +44,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         raise UsageError("--purchase and --date go with --demo")
     logs.configure("up")
     offset = _offset(args.date)
-    keys = _keys(config)
+    keys = made_keys(config)
     with Database.open(config) as database:
         database.migrate()
         demo = _load_demo(database, keys, offset) if args.demo else None
@@ -79,19 +76,6 @@ def _purchase(basket: Basket, config: Config, offset: timedelta) -> None:
 def _offset(on: date | None) -> timedelta:
     """How far the demo's clock is from the real one; it keeps the time of day."""
     return timedelta() if on is None else timedelta(days=(on - day_of(datetime.now(UTC))).days)
-
-
-def _keys(config: Config) -> KeyRing:
-    """The configured key file, or one of our own in the data folder, made at first need."""
-    if config.data_key is not None:
-        return load_keys(Path(config.data_key))
-    path = config.data_dir / _KEY_FILE
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(KeyRing.make().dump())
-    return load_keys(path)
 
 
 def _day(text: str) -> date:

@@ -23,10 +23,10 @@ from gongji_svc.domain.waterfall import Donor
 from gongji_svc.services import messages, till
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
-from gongji_svc.services.till import Institution
 from gongji_svc.storage import people
 from gongji_svc.storage.accounts import accounts_of
 from gongji_svc.storage.ids import parse_id, region_of
+from gongji_svc.storage.institutions import Institution
 from gongji_svc.storage.settlements import Counted, used
 from gongji_svc.storage.state import State
 from gongji_svc.storage.statements import Row

@@ -23,7 +23,7 @@ from gongji_svc.domain.step import Caution, Rule, Step
 from gongji_svc.domain.terms import AccountOwner
 from gongji_svc.domain.waterfall import Leg
 from gongji_svc.services.names import enum_number
-from gongji_svc.services.till import Institution
+from gongji_svc.storage.institutions import Institution
 from gongji_svc.storage.settlements import Settled
 
 _DONOR_RULES = frozenset({Rule.DONOR_PAID, Rule.DONOR_LIMITED, Rule.DONOR_SKIPPED})

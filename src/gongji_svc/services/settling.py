@@ -27,10 +27,10 @@ from gongji_svc.services.days import CLOCKS_DIFFER, day_in, instant
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.receipt import Reader
-from gongji_svc.services.till import Institution
 from gongji_svc.storage import tables
 from gongji_svc.storage.bindings import bindings_of
 from gongji_svc.storage.ids import new_id
+from gongji_svc.storage.institutions import Institution
 from gongji_svc.storage.settlements import Counted, Settled, counter_row
 from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, Wanted
 from gongji_svc.storage.statements import Row

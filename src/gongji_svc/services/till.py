@@ -6,8 +6,7 @@ account stays usable, ULQ-27).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from gongji.v1 import settlement_pb2 as pb
@@ -25,6 +24,7 @@ from gongji_svc.domain.terms import (
 )
 from gongji_svc.services.names import enum_name
 from gongji_svc.storage import people
+from gongji_svc.storage.institutions import Institution
 from gongji_svc.storage.people import CARD
 from gongji_svc.storage.sealing import Sealer
 from gongji_svc.storage.state import State
@@ -32,19 +32,6 @@ from gongji_svc.storage.state import State
 _ACTIVE = "ACTIVE"
 _ID_CARD = "ID_CARD"
 _SETTLING = (Insurance.EMPLOYEE, Insurance.RESIDENT)
-
-
-@dataclass(frozen=True, slots=True)
-class Institution:
-    """A row of `institutions`, by name."""
-
-    region: str
-    institution_code: str
-    name: str
-    kind: str
-    level: str
-    status: str
-    updated_at: datetime
 
 
 def institution_of(state: State, caller: Caller, code: str) -> Institution:

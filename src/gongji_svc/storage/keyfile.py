@@ -1,0 +1,50 @@
+"""Where the keys lie: the file that GONGJI_DATA_KEY names, or one of our own in the data folder.
+
+Rule: a production service is told its key file and refuses to start without; `gongji up` makes one,
+readable by its owner only. Whoever loses the file loses every name in the database.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+from gongji_svc.config import Config
+from gongji_svc.storage.sealing import KeyFileInvalid, KeyRing
+
+_OWN = "data.key"
+
+
+def configured_keys(config: Config) -> KeyRing:
+    """The keys in the configured file; KeyFileInvalid when none is named."""
+    if config.data_key is None:
+        raise KeyFileInvalid(
+            "GONGJI_DATA_KEY: name the key file; without it nothing can be stored or found"
+        )
+    return _read(Path(config.data_key))
+
+
+def own_keys(config: Config) -> KeyRing:
+    """The keys in the configured file, or else in the one that `made_keys` made."""
+    return _read(Path(config.data_key) if config.data_key else config.data_dir / _OWN)
+
+
+def made_keys(config: Config) -> KeyRing:
+    """As `own_keys`; where there is no file at all, one is made (0600)."""
+    if config.data_key is None:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            _make(config.data_dir / _OWN)
+    return own_keys(config)
+
+
+def _make(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(KeyRing.make().dump())
+
+
+def _read(path: Path) -> KeyRing:
+    try:
+        return KeyRing.parse(path.read_text(), str(path))
+    except OSError as error:
+        raise KeyFileInvalid(f"GONGJI_DATA_KEY: {path} can't be read: {error.strerror}") from error

@@ -1,8 +1,9 @@
 """The front's side of the pipe: passes request bytes to its writer and answers back.
 
 Rules: the front neither parses nor builds the money path's messages. When the writer dies, the
-calls it had answer UNAVAILABLE (a repeat of the same request_id finds out what became of them) and
-a new writer is started. More calls than `max_waiting` are refused at once.
+calls it had answer UNAVAILABLE (a repeat of the same request_id finds out what became of them), a
+new writer is started, and until it is ready the front says that it does not serve. More calls than
+`max_waiting` are refused at once.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,14 +20,14 @@ import structlog
 
 from gongji_svc.domain.access import Caller
 from gongji_svc.domain.errors import QueueFull, ServiceUnavailable
-from gongji_svc.pipe import Answer, AnswerReader, Request, Settings
+from gongji_svc.pipe import READY, Answer, AnswerReader, Request, Settings
 from gongji_svc.services.status import code_of, status_of
 
 _log = structlog.get_logger()
 
 _RETRY_AFTER_SECONDS = 0.5
 _PAUSE_BEFORE_RESTART_SECONDS = 0.2
-_CALLS = 1 << 32
+_LAST_CALL = (1 << 32) - 1
 
 
 @dataclass(slots=True)
@@ -51,8 +53,11 @@ def _start(settings: Settings) -> _Process:
 class Forwarder(asyncio.Protocol):
     """Forwards calls to one writer process, and keeps one running."""
 
-    def __init__(self, settings: Settings, max_waiting: int) -> None:
+    def __init__(self, settings: Settings, max_waiting: int, tell: Callable[[bool], None]) -> None:
+        """`tell` hears whether the writer serves, each time that changes."""
         self._settings = settings
+        self._tell = tell
+        self._ready = asyncio.Event()
         self._max_waiting = max_waiting
         self._writer: _Process | None = None
         self._transport: asyncio.WriteTransport | None = None
@@ -67,19 +72,20 @@ class Forwarder(asyncio.Protocol):
         return len(self._waiting)
 
     async def start(self) -> None:
-        """Start the writer and connect to it."""
+        """Start the writer, connect to it, and wait until it is ready."""
         self._writer = _start(self._settings)
         self._answers = AnswerReader()
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: self, sock=self._writer.socket)
+        await self._ready.wait()
 
     async def forward(self, method: int, caller: Caller, body: bytes, deadline: float) -> Answer:
         """The writer's answer; a refusal of our own when it has too much to do or is gone."""
-        if self._transport is None:
+        if self._transport is None or not self._ready.is_set():
             return _refused(ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
         if len(self._waiting) >= self._max_waiting:
             return _refused(QueueFull(retry_after_seconds=_RETRY_AFTER_SECONDS))
-        call = self._next_call = (self._next_call + 1) % _CALLS
+        call = self._next_call = self._next_call % _LAST_CALL + 1
         answer = asyncio.get_running_loop().create_future()
         self._waiting[call] = answer
         self._transport.write(Request(call, method, deadline, caller, body).dump())
@@ -104,6 +110,10 @@ class Forwarder(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answers have come."""
         for answer in self._answers.feed(data):
+            if answer.call == READY:
+                self._ready.set()
+                self._tell(True)
+                continue
             waiting = self._waiting.pop(answer.call, None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(answer)
@@ -111,6 +121,8 @@ class Forwarder(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's shape
         """The writer is gone: tell whoever waits, and start another."""
         self._transport = None
+        self._ready.clear()
+        self._tell(False)
         for waiting in self._waiting.values():
             if not waiting.done():
                 refusal = ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)

@@ -2,7 +2,7 @@
 
 Rule: a request frame is (call, method, deadline, caller, request bytes), an answer frame is (call,
 code, bytes): the answer message when the code is 0, else a google.rpc.Status. The first frame of a
-front is the writer's settings.
+front is the writer's settings; the first answer, to call 0, says that the writer is ready.
 """
 
 import json
@@ -16,6 +16,9 @@ from gongji_svc.domain.access import Caller, Role
 _REQUEST = struct.Struct("!IIHHd")  # bytes that follow, call, method, bytes of the caller, deadline
 _ANSWER = struct.Struct("!IIH")  # bytes that follow, call, code
 _SEPARATOR = "\0"
+
+READY = 0
+"""The call that nobody makes: its answer says that the writer is ready."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Front:
 
     def __init__(self, settings: FrontSettings, office: Office) -> None:
         self._office = office
-        self._forwarder = Forwarder(settings.writer, _MAX_WAITING)
+        self._forwarder = Forwarder(settings.writer, _MAX_WAITING, self._tell)
         self._gate = Gate(Verifier(settings.token_key.encode()))
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._server = grpc.aio.server(options=_OPTIONS)
@@ -93,8 +93,6 @@ class Front:
         """Start the writer, then take calls."""
         await self._forwarder.start()
         await self._server.start()
-        for service in ("", *SERVICES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         _log.info("serving", port=self.port, pid=os.getpid())
 
     async def stop(self) -> None:
@@ -105,6 +103,15 @@ class Front:
         self._readers.shutdown()
         self._office.close()
         self._office.database.close()
+
+    def _tell(self, serving: bool) -> None:
+        """Health follows the writer: without one nothing can be settled."""
+        self._telling = asyncio.ensure_future(self._set_health(serving))
+
+    async def _set_health(self, serving: bool) -> None:
+        answer = health_pb2.HealthCheckResponse
+        for service in ("", *SERVICES):
+            await self._health.set(service, answer.SERVING if serving else answer.NOT_SERVING)
 
     def _services(self) -> Iterator[grpc.GenericRpcHandler]:
         for service in SERVICES:

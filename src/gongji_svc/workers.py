@@ -29,6 +29,7 @@ class Workers:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _watchers: list[threading.Thread] = field(default_factory=list)
     _running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
         for number in range(self.count):
@@ -48,23 +49,21 @@ class Workers:
     def stop(self) -> None:
         """Let every front drain, then wait for it."""
         self._stopping.set()
-        for process in self._running.values():
+        with self._changing:
+            running = list(self._running.values())
+        for process in running:
             if process.stdin is not None:
                 process.stdin.close()
-        for process in self._running.values():
+        for process in running:
             try:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
-    def wait(self) -> None:
-        """Until `stop` is called from elsewhere, or a signal interrupts."""
-        self._stopping.wait()
-
     def processes(self) -> Sequence[int]:
         """The process ids of the fronts."""
-        return [process.pid for process in self._running.values()]
+        return [process.pid for process in list(self._running.values())]
 
     def _start(self, number: int) -> int | None:
         """Start one front; its port, or None when it did not come up."""
@@ -87,4 +86,7 @@ class Workers:
             if self._stopping.wait(_PAUSE_SECONDS):
                 return
             _log.error("a front is gone, starting another", front=number)
-            self._start(number)
+            with self._changing:
+                if self._stopping.is_set():
+                    return
+                self.ports[number] = self._start(number) or self.ports[number]

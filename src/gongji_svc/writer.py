@@ -22,7 +22,7 @@ from grpc import StatusCode
 from gongji_svc import logs, regions
 from gongji_svc.domain.errors import Refusal
 from gongji_svc.engine import Answered, Command, Engine, Outcome
-from gongji_svc.pipe import Answer, Request, RequestReader, Settings
+from gongji_svc.pipe import READY, Answer, Request, RequestReader, Settings
 from gongji_svc.services import routes
 from gongji_svc.services.contract import METHODS
 from gongji_svc.services.office import Office
@@ -163,6 +163,7 @@ def main(descriptor: int) -> None:
             timedelta(seconds=settings.clock_offset_seconds),
         )
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
+        front.sendall(Answer(READY, _OK, b"").dump())
         Writer(front, office).work()
         office.database.close()
 

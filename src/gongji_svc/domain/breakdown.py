@@ -5,7 +5,7 @@ Rule: a `Breakdown` whose identities do not hold cannot be made.
 
 from dataclasses import dataclass, fields
 
-from gongji_svc.domain.errors import BreakdownMismatch
+from gongji_svc.domain.errors import BreakdownMismatch, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +67,5 @@ def check_given(given: GivenBreakdown, total_fen: int) -> None:
         (min(getattr(given, f.name) for f in fields(given)) >= 0, "0 <= each part"),
     ):
         if not holds:
-            raise BreakdownMismatch(identity=identity)
+            wrong = Violation("given_breakdown", f"费用构成应满足：{identity}")
+            raise BreakdownMismatch(identity=identity, violations=[wrong])

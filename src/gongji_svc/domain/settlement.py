@@ -30,7 +30,7 @@ from gongji_svc.domain.bill import (
     sums_of,
 )
 from gongji_svc.domain.breakdown import Breakdown, GivenBreakdown, check_given
-from gongji_svc.domain.errors import BreakdownRequired, VisitTypeNotServed
+from gongji_svc.domain.errors import BreakdownRequired, Violation, VisitTypeNotServed
 from gongji_svc.domain.money import share_of
 from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.policy import Policy
@@ -146,7 +146,7 @@ def plan(bill: Bill) -> Plan:
 def _check_visit(bill: Bill) -> None:
     inpatient = bill.care.visit_type is VisitType.INPATIENT
     if bill.given is None and inpatient:
-        raise BreakdownRequired()
+        raise BreakdownRequired(violations=[Violation("given_breakdown", "住院结算须给出费用构成")])
     if bill.given is not None and not inpatient:
         raise VisitTypeNotServed(visit_type=bill.care.visit_type)
 

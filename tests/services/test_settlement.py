@@ -3,6 +3,7 @@
 import pytest
 
 from gongji.v1 import settlement_pb2 as pb
+from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.policy_values import Caps
 from gongji_svc.domain.terms import Insurance, PersonType
@@ -263,7 +264,7 @@ def test_an_agent_is_recorded_sealed_and_shown_masked(
     patient = families.person(ULANQAB, balance_fen=10_000)
     request = request_of(code, patient)
     request.agent.name = "李代办"
-    request.agent.certificate.type = 1
+    request.agent.certificate.type = types_pb2.CERTIFICATE_TYPE_ID_CARD
     request.agent.certificate.number = "150902199001011234"
     with pytest.raises(errors.PrincipalCertificateNotSeen):
         settle(driver, code, request)

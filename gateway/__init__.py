@@ -1,0 +1,1 @@
+"""The HTTP gateway for web clients: knows the contract (`gongji.v1`) and nothing else of ours."""

@@ -207,10 +207,20 @@ def _repeated(command: Command, claim: Claim, taken: Taken) -> Outcome:
 class Engine:
     """Runs batches of commands on a connection of its own; used by one thread."""
 
-    def __init__(self, database: Database, clock_offset: timedelta = timedelta()) -> None:
-        """`clock_offset` is added to the database's clock; only tests and the demo set it."""
+    def __init__(
+        self,
+        database: Database,
+        clock_offset: timedelta = timedelta(),
+        *,
+        by_region: bool | None = None,
+    ) -> None:
+        """`clock_offset` is added to the database's clock; only tests and the demo set it.
+
+        `by_region`: whether a statement goes out once a region; None: as the database needs it.
+        """
         self._database = database
         self._clock_offset = clock_offset
+        self._wanted_by_region = by_region
         self._connection: Tx | None = None
         self._by_region = False
 
@@ -257,7 +267,8 @@ class Engine:
             packed.register(connection)
             connection.autocommit = True
             connection.execute(_SET_LOCK_TIMEOUT)
-            self._by_region = ledger.is_distributed(connection)
+            wanted = self._wanted_by_region
+            self._by_region = ledger.is_distributed(connection) if wanted is None else wanted
             self._connection = connection
         return self._connection
 

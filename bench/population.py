@@ -24,6 +24,18 @@ from gongji_svc.storage.people import Identity, Registered
 from gongji_svc.storage.sealing import Sealer
 from gongji_svc.storage.statements import Row, Tx, Write
 
+FILLED = (
+    "person_directory",
+    "persons",
+    "enrolments",
+    "institutions",
+    "catalog_items",
+    "bindings",
+    "donor_bindings",
+    "accounts",
+)
+"""The tables that a population fills."""
+
 ITEMS = 3
 PRICES_FEN = (3680, 2890, 3430)
 OWN_FEN = 3_000

@@ -23,7 +23,7 @@ from gongji_svc.domain.errors import (
     ServiceUnavailable,
     Violation,
 )
-from gongji_svc.storage import ledger, packed
+from gongji_svc.storage import ledger
 from gongji_svc.storage.database import Database, DatabaseUnavailable
 from gongji_svc.storage.ledger import Taken
 from gongji_svc.storage.state import Claim, ClaimKey, Decision, Keys, Lookups, State, Wanted
@@ -31,7 +31,6 @@ from gongji_svc.storage.statements import Tx
 
 _log = structlog.get_logger()
 
-_SET_LOCK_TIMEOUT = "SET lock_timeout = '10s'"
 _SET_LOOK_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _RETRY_AFTER_SECONDS = 1.0
 
@@ -264,9 +263,8 @@ class Engine:
     def _open(self) -> Tx:
         if self._connection is None or self._connection.closed:
             connection = self._database.connect()
-            packed.register(connection)
             connection.autocommit = True
-            connection.execute(_SET_LOCK_TIMEOUT)
+            ledger.prepare(connection)
             wanted = self._wanted_by_region
             self._by_region = ledger.is_distributed(connection) if wanted is None else wanted
             self._connection = connection

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from psycopg import Cursor
 from sqlalchemy import ARRAY, LargeBinary, Table, Text, any_, bindparam, select
 
-from gongji_svc.storage import tables
+from gongji_svc.storage import packed, tables
 from gongji_svc.storage.packed import pack, texts
 from gongji_svc.storage.state import (
     AccountRow,
@@ -43,6 +43,15 @@ from gongji_svc.storage.statements import (
 
 _IS_DISTRIBUTED = "SELECT 1 FROM pg_extension WHERE extname = 'citus'"
 _CLOCK = "SELECT clock_timestamp()"
+# Rows are found by their keys, whatever a table held when its plan was made: a plan of an empty
+# table would read all of it later.
+_SETTINGS = (
+    "SET lock_timeout = '10s'",
+    "SET enable_seqscan = off",
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
+    "SET plan_cache_mode = force_generic_plan",
+)
 _FIND_PEOPLE = compiled(
     select(*tables.person_directory.c).where(
         tables.person_directory.c.hash == any_(bindparam("hashes", type_=ARRAY(LargeBinary)))
@@ -80,6 +89,13 @@ _MOVE = Change(
 _WRITES = {table.name: Write(table) for table in tables.metadata.sorted_tables}
 _REPLACES = {table.name: Write(table, replace=True) for table in tables.metadata.sorted_tables}
 _REMOVES = {table.name: Remove(table) for table in (tables.person_directory, tables.enrolments)}
+
+
+def prepare(tx: Tx) -> None:
+    """Make a fresh connection fit for the money path."""
+    packed.register(tx)
+    for setting in _SETTINGS:
+        tx.execute(setting)
 
 
 def is_distributed(tx: Tx) -> bool:

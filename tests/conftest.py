@@ -128,9 +128,7 @@ def _make_template(folder: Path, server: EmbeddedServer) -> None:
                 return
             name, owner = sql.Identifier(TEMPLATE), sql.Identifier(embedded.OWNER)
             admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner))
-            migrate.migrate(
-                _in_database(server.owner_url, TEMPLATE), runtime_role=embedded.RUNTIME
-            )
+            migrate.migrate(_in_database(server.owner_url, TEMPLATE), runtime_role=embedded.RUNTIME)
             admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(name))
 
 

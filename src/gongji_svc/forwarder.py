@@ -86,11 +86,11 @@ class Forwarder(asyncio.Protocol):
         if len(self._waiting) >= self._max_waiting:
             return _refused(QueueFull(retry_after_seconds=_RETRY_AFTER_SECONDS))
         call = self._next_call = self._next_call % _LAST_CALL + 1
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[call] = answer
         self._transport.write(Request(call, method, deadline, caller, body).dump())
         # Once the writer has it, it completes although the caller may be gone.
-        return await asyncio.shield(answer)
+        return await answer
 
     async def close(self, drain_seconds: float) -> None:
         """Let the writer finish what it has, then end it."""

@@ -35,6 +35,8 @@ _log = structlog.get_logger()
 _MAX_BATCH = 256
 _CHUNK_BYTES = 1 << 18
 _OK = 0
+# A batch makes tens of thousands of objects and keeps none: collecting after 700 only costs.
+_COLLECT_AFTER = (50_000, 20, 50)
 _REPLAYED = [
     method.replayed_suffix if method.path in routes.COMMANDS else b"" for method in METHODS
 ]
@@ -163,6 +165,7 @@ def main(descriptor: int) -> None:
             timedelta(seconds=settings.clock_offset_seconds),
         )
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
+        gc.set_threshold(*_COLLECT_AFTER)
         front.sendall(Answer(READY, _OK, b"").dump())
         Writer(front, office).work()
         office.database.close()

@@ -36,6 +36,9 @@ metadata = MetaData(
 # Hot rows: room on the page lets an update stay there and touch no index.
 _ROOM_FOR_UPDATES = {"fillfactor": 70}
 
+# Rows of a few kilobytes stay whole: cutting them up to store them elsewhere costs more.
+_KEPT_WHOLE = {"toast_tuple_target": 8160}
+
 # Written once, then only read: the run-time role may not UPDATE or DELETE them.
 APPEND_ONLY = ("entries", "ledger_lines")
 
@@ -298,6 +301,7 @@ requests = Table(
     Column("answer", LargeBinary, comment="the first answer as it was; set before commit"),
     _instant("created_at"),
     comment="Idempotency keys; they never expire.",
+    postgresql_with=_KEPT_WHOLE,
 )
 
 settlements = Table(
@@ -341,4 +345,5 @@ settlements = Table(
         name="parts",
     ),
     comment="What a till settled, as first decided; in the institution's region.",
+    postgresql_with=_KEPT_WHOLE,
 )

@@ -394,6 +394,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("region", "caller", "request_id", name=op.f("requests_pkey")),
         comment="Idempotency keys; they never expire.",
+        postgresql_with={"toast_tuple_target": 8160},
     )
     op.create_table(
         "settlements",
@@ -444,6 +445,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("region", "id", name=op.f("settlements_pkey")),
         comment="What a till settled, as first decided; in the institution's region.",
+        postgresql_with={"toast_tuple_target": 8160},
     )
     _guard_append_only()
     _grant()

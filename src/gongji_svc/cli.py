@@ -58,6 +58,7 @@ def _user_errors() -> tuple[type[Exception], ...]:
     """What the user can put right. Storage is imported only now: `gongji --help` stays quick."""
     from gongji_svc.storage.database import DatabaseTooOld, DatabaseUnavailable
     from gongji_svc.storage.embedded_files import EmbeddedDatabaseError
+    from gongji_svc.storage.keycheck import KeysDiffer
     from gongji_svc.storage.migrate import SchemaMismatch
     from gongji_svc.storage.sealing import KeyFileInvalid
 
@@ -69,6 +70,10 @@ def _user_errors() -> tuple[type[Exception], ...]:
         EmbeddedDatabaseError,
         SchemaMismatch,
         KeyFileInvalid,
+        KeysDiffer,
+        PermissionError,
+        NotADirectoryError,
+        FileNotFoundError,
     )
 
 

@@ -46,8 +46,10 @@ _MAX_WAITING = 4096
 _DRAIN_SECONDS = 20.0
 # gRPC drops calls by itself beyond 1000 pending ones; our own bounded queue answers instead.
 _PENDING = 1 << 20
+# An answer tells every line of its request and more: it must fit what clients accept, 4 MiB.
+_LARGEST_REQUEST_BYTES = 5 << 19
 _OPTIONS = (
-    ("grpc.so_reuseport", 1),
+    ("grpc.max_receive_message_length", _LARGEST_REQUEST_BYTES),
     ("grpc.server.max_pending_requests", _PENDING),
     ("grpc.server.max_pending_requests_hard_limit", _PENDING),
 )
@@ -58,6 +60,7 @@ class FrontSettings:
     """What a front process needs; carries secrets, so it comes by standard input, never by name."""
 
     listen: str
+    shares_port: bool
     token_key: str
     writer: Settings
 
@@ -69,7 +72,7 @@ class FrontSettings:
     def load(cls, line: bytes) -> Self:
         """The settings from their line."""
         kept = json.loads(line)
-        return cls(kept["listen"], kept["token_key"], Settings(**kept["writer"]))
+        return cls(**{**kept, "writer": Settings(**kept["writer"])})
 
 
 class Front:
@@ -80,7 +83,9 @@ class Front:
         self._forwarder = Forwarder(settings.writer, _MAX_WAITING, self._tell)
         self._gate = Gate(Verifier(settings.token_key.encode()))
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
-        self._server = grpc.aio.server(options=_OPTIONS)
+        # A port of one's own can't be taken by a second program unnoticed.
+        sharing = ("grpc.so_reuseport", int(settings.shares_port))
+        self._server = grpc.aio.server(options=(*_OPTIONS, sharing))
         self._health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         channelz.add_channelz_servicer(self._server)  # type: ignore[no-untyped-call]  # untyped there

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gongji_svc.domain.availability import Available, Reduced, Reduction, available
+from gongji_svc.domain.availability import (
+    Available,
+    Reduced,
+    Reduction,
+    available,
+    without_rules,
+)
 from gongji_svc.domain.availability import reduction_worded as worded
 from gongji_svc.domain.person import Account
 from gongji_svc.domain.policy import Policy
@@ -25,6 +31,12 @@ def alone(one: Account, values: dict[str, object] | None = None) -> Available:
 
 def test_what_nothing_reduces_can_be_used_whole() -> None:
     assert alone(account(2, 500)) == Available(500, 500)
+
+
+def test_where_no_rules_hold_nothing_can_be_used() -> None:
+    held, rest = Reduced(Reduction.HELD, 200), Reduced(Reduction.NO_RULES, 300)
+    assert without_rules(account(2, 500, held_fen=200)) == Available(0, 0, (held, rest))
+    assert worded(rest)[1] == "no rules of the region are in force: 3.00 yuan cannot be used"
 
 
 def test_holds_and_quota_are_named_apart_and_taken_from_both() -> None:

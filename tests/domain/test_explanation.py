@@ -53,7 +53,7 @@ def test_a_donor_is_called_by_the_name_the_caller_may_see() -> None:
 
 def test_the_ratio_and_the_level_are_told() -> None:
     step = Step(Rule.FUND_RATIO, 35_000, params={"ratio_bp": 5_000, "level": "TERTIARY"})
-    assert worded(step, {}) == "统筹基金按50%（三级）支付350.00元"
+    assert worded(step, {}) == "统筹基金按50%（三级）应支付350.00元"
 
 
 @pytest.mark.requirement("NAT-07")

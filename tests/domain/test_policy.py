@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from gongji_svc.domain.errors import PolicyNotInForce
+from gongji_svc.domain.errors import PolicyNotInForce, RegionNotServed
 from gongji_svc.domain.policy import PLACES, Policy, Rulebook
 from gongji_svc.domain.policy_document import PolicyError, rulebook_documents
 from gongji_svc.domain.terms import InstitutionLevel, PersonType
@@ -90,10 +90,27 @@ def test_no_policy_is_in_force_before_the_regions_first_block() -> None:
         city_on(date(2024, 8, 31))
 
 
-def test_a_region_without_a_file_has_its_provinces_policy_or_the_nations() -> None:
+def test_a_region_without_a_file_has_its_provinces_policy() -> None:
     book = rulebook(NATION, PROVINCE, CITY)
     assert book.on("150200", date(2025, 1, 1)).members_at_once == 8
-    assert book.on("440100", date(2025, 1, 1)).members_at_once == 10
+    assert book.on("000000", date(2025, 1, 1)).members_at_once == 10
+
+
+@pytest.mark.parametrize("region", ["999999", "440100", "440000", "000001", ""])
+def test_a_region_whose_province_has_no_file_is_not_served_by_the_nations_rules(
+    region: str,
+) -> None:
+    book = rulebook(NATION, PROVINCE, CITY)
+    with pytest.raises(RegionNotServed) as refused:
+        book.on(region, date(2025, 1, 1))
+    assert refused.value.details == {"region": region}
+    assert not book.serves(region)
+
+
+def test_a_region_is_served_by_its_own_file_where_its_province_has_none() -> None:
+    book = rulebook(NATION, CITY.replace('"150000"', '"000000"'))
+    assert book.serves("150100")
+    assert not book.serves("150200")
 
 
 def test_history_lists_the_days_on_which_something_changed() -> None:

@@ -108,6 +108,7 @@ def running(
     """The service on `database` until the end of the block; it drains then."""
     settings = FrontSettings(
         listen=listen,
+        shares_port=fronts > 1,
         token_key=TOKEN_KEY,
         writer=Settings(database.runtime_url, 5, KEYS.dump(), clock_offset_seconds),
     )

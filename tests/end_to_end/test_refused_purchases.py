@@ -59,14 +59,11 @@ def test_what_the_rules_refuse_has_its_own_reason(
     assert (refusal.code, refusal.reason, refusal.fields) == (code, reason, fields)
 
 
-def test_a_stay_in_hospital_needs_a_breakdown_that_adds_up(counter: Counter) -> None:
+def test_a_pharmacy_settles_no_stay_in_hospital(counter: Counter) -> None:
     request = complete(counter.code, counter.patient)
     request.visit_type = pb.VISIT_TYPE_INPATIENT
     refusal = counter.refused(request.SerializeToString())
-    assert (refusal.code, refusal.reason) == (_INVALID, "BREAKDOWN_REQUIRED")
-    request.given_breakdown.total_fen = request.total_fen
-    refusal = counter.refused(request.SerializeToString())
-    assert (refusal.code, refusal.reason) == (_INVALID, "BREAKDOWN_MISMATCH")
+    assert (refusal.code, refusal.reason) == (_UNMET, "VISIT_TYPE_NOT_SERVED")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gongji_svc.domain.errors import RegionNotServed
 from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.policy_document import PolicyError
 from gongji_svc.regions import load
@@ -111,8 +112,9 @@ def test_a_city_without_a_file_has_its_provinces_rules() -> None:
     assert on("150200").digest == on("150000").digest
 
 
-def test_a_province_without_a_file_has_the_nations_rules() -> None:
-    assert on("440300").digest == on("000000").digest
+def test_a_region_of_a_province_without_a_file_is_not_served() -> None:
+    with pytest.raises(RegionNotServed):
+        on("440300")
 
 
 def test_a_later_block_changes_only_what_it_states(tmp_path: Path) -> None:

@@ -274,3 +274,65 @@ def test_an_agent_is_recorded_sealed_and_shown_masked(
     with database.connect() as tx:
         kept = tx.execute("SELECT detail::text, answer FROM settlements, requests").fetchone()
     assert "150902199001011234" not in str(kept)
+
+
+@pytest.mark.parametrize("visit", [pb.VISIT_TYPE_OUTPATIENT, pb.VISIT_TYPE_CHRONIC])
+def test_a_pharmacy_gets_no_pooled_benefit_whatever_it_calls_the_visit(
+    driver: Driver, families: Families, visit: pb.VisitType.ValueType
+) -> None:
+    code = families.institution(TIELING)
+    families.item("210000", "XA01")
+    patient = families.person(TIELING, balance_fen=0, chronic_diseases=["DIABETES"])
+    request = request_of(code, patient, 100_000, visit_type=visit)
+    assert settle(driver, code, request).settlement.breakdown.fund_pay_fen == 0
+
+
+def test_only_a_hospital_settles_an_inpatient_stay(driver: Driver, families: Families) -> None:
+    patient = families.person(ULANQAB, balance_fen=10_000)
+    given = pb.GivenBreakdown(
+        total_fen=10_000, in_scope_fen=10_000, fund_pay_fen=9_000, personal_fen=1_000
+    )
+    requests = {}
+    for kind in ("PHARMACY", "HOSPITAL"):
+        code = families.institution(ULANQAB, kind=kind, level="TERTIARY")
+        requests[kind] = request_of(code, patient, visit_type=pb.VISIT_TYPE_INPATIENT)
+        requests[kind].given_breakdown.CopyFrom(given)
+    with pytest.raises(errors.VisitTypeNotServed):
+        settle(driver, requests["PHARMACY"].institution_code, requests["PHARMACY"])
+    stay = settle(driver, requests["HOSPITAL"].institution_code, requests["HOSPITAL"]).settlement
+    assert (stay.breakdown.fund_pay_fen, paid(stay)) == (9_000, [("SELF", 1_000)])
+
+
+def test_a_stay_needs_a_breakdown_that_holds(driver: Driver, families: Families) -> None:
+    code = families.institution(ULANQAB, kind="HOSPITAL", level="TERTIARY")
+    patient = families.person(ULANQAB, balance_fen=10_000)
+    request = request_of(code, patient, visit_type=pb.VISIT_TYPE_INPATIENT)
+    with pytest.raises(errors.BreakdownRequired):
+        settle(driver, code, request)
+    request.given_breakdown.CopyFrom(
+        pb.GivenBreakdown(
+            total_fen=10_000, full_self_pay_fen=10_000, fund_pay_fen=9_000, personal_fen=1_000
+        )
+    )
+    with pytest.raises(errors.BreakdownMismatch):
+        settle(driver, code, request)
+
+
+def test_nothing_remains_to_be_told_while_nothing_was_refunded(
+    driver: Driver, families: Families
+) -> None:
+    code = families.institution(ULANQAB)
+    patient = families.person(ULANQAB, balance_fen=10_000)
+    settlement = settle(driver, code, request_of(code, patient)).settlement
+    assert not settlement.HasField("remaining")
+
+
+def test_a_till_identifies_nobody_by_what_the_region_does_not_accept(
+    driver: Driver, families: Families
+) -> None:
+    code = families.institution(ULANQAB)
+    person = families.person(ULANQAB, balance_fen=12_345)
+    credential = pb.Credential(type=pb.CREDENTIAL_TYPE_ID_CARD, value=person.certificate_number)
+    request = pb.IdentifyPatientRequest(institution_code=code, credential=credential)
+    with pytest.raises(errors.CredentialNotAccepted):
+        driver.call("pos", code, "SettlementService", "IdentifyPatient", request)

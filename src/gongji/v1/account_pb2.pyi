@@ -315,7 +315,9 @@ class Account(_message.Message):
 
     @_builtins.property
     def policy(self) -> _types_pb2.PolicyRef:
-        """The rules that shareable follows."""
+        """The rules that shareable follows.
+        Absent where no rules hold.
+        """
 
     def __init__(
         self,

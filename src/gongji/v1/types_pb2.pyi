@@ -411,7 +411,7 @@ class ExplanationStep(_message.Message):
     AMOUNT_FEN_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
-    """The rule that acted, by its name in the policy, for example "benefit.ratios_bp"."""
+    """What the step tells, for example FUND_RATIO or DONOR_PAID."""
     text: _builtins.str
     """What was done and why, in zh-CN."""
     text_en: _builtins.str

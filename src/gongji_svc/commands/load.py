@@ -19,6 +19,7 @@ from gongji_svc.services.office import Office
 from gongji_svc.services.rows import Fault
 from gongji_svc.storage import migrate
 from gongji_svc.storage.database import Database
+from gongji_svc.storage.keycheck import check_keys
 from gongji_svc.storage.keyfile import own_keys
 from gongji_svc.storage.sealing import Sealer
 
@@ -35,10 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Load the file; what is wrong is told on standard error as FILE:LINE: FIELD: what."""
+    rulebook = regions.load()
+    if args.region and not rulebook.serves(args.region):
+        raise UsageError(
+            f"--region {args.region}: no rules for it or its province; nothing was loaded"
+        )
     with Database.open(config) as database:
         with database.reader() as tx:
             migrate.check_schema(tx)
-        office = Office(database, regions.load(), Sealer(own_keys(config)))
+        keys = own_keys(config)
+        check_keys(database, keys)
+        office = Office(database, rulebook, Sealer(keys))
         gc.freeze()  # what is loaded now stays: the collector need not walk it for every chunk
         started = time.perf_counter()
         try:

@@ -2,15 +2,18 @@
 
 import argparse
 import signal
+import socket
 import threading
 
 from gongji_svc import logs
+from gongji_svc.commands import UsageError
 from gongji_svc.config import Config
 from gongji_svc.pipe import Settings
 from gongji_svc.server import FrontSettings
 from gongji_svc.services.identity import development_key
 from gongji_svc.storage import migrate
 from gongji_svc.storage.database import Database
+from gongji_svc.storage.keycheck import check_keys
 from gongji_svc.storage.keyfile import configured_keys
 from gongji_svc.storage.sealing import KeyRing
 from gongji_svc.workers import Workers
@@ -25,13 +28,29 @@ def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # com
     """Serve until SIGTERM or Ctrl-C; then drain."""
     logs.configure("serve")
     keys = configured_keys(config)
+    check_port_free(config)
     with Database.open(config) as database:
         with database.reader() as tx:
             migrate.check_schema(tx)
+        check_keys(database, keys)
         with Workers(front_settings(config, database, keys).dump(), config.workers) as workers:
             print(f"gongji serves gRPC on {config.grpc_listen}", flush=True)
             wait_for_signal(workers)
     return 0
+
+
+def check_port_free(config: Config) -> None:
+    """UsageError when something listens on our port; the system would let fronts share it."""
+    address = config.grpc_listen
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as guard:
+        try:
+            guard.bind((address.host, address.port))
+        except OSError as error:
+            raise UsageError(
+                f"GONGJI_GRPC_LISTEN: {address} can't be listened on ({error.strerror}): "
+                "stop what listens there, or name another port"
+            ) from error
 
 
 def front_settings(
@@ -40,6 +59,7 @@ def front_settings(
     """What each front is told."""
     return FrontSettings(
         listen=str(config.grpc_listen),
+        shares_port=config.workers > 1,
         token_key=development_key(config.data_dir).decode(),
         writer=Settings(
             database_url=database.runtime_url,

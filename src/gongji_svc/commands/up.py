@@ -7,7 +7,7 @@ from rich.console import Console
 
 from gongji_svc import logs, regions
 from gongji_svc.commands import UsageError
-from gongji_svc.commands.serve import front_settings, wait_for_signal
+from gongji_svc.commands.serve import check_port_free, front_settings, wait_for_signal
 from gongji_svc.config import Config
 from gongji_svc.demo.loading import DemoFamilies, load
 from gongji_svc.demo.purchase import Basket, buy, print_receipt
@@ -16,6 +16,7 @@ from gongji_svc.domain.calendar import day_of
 from gongji_svc.services.identity import development_key, issue_token
 from gongji_svc.services.office import Office
 from gongji_svc.storage.database import Database
+from gongji_svc.storage.keycheck import check_keys, has_keys
 from gongji_svc.storage.keyfile import made_keys
 from gongji_svc.storage.sealing import KeyRing, Sealer
 from gongji_svc.workers import Workers
@@ -44,9 +45,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
         raise UsageError("--purchase and --date go with --demo")
     logs.configure("up")
     offset = _offset(args.date)
-    keys = made_keys(config)
+    check_port_free(config)
     with Database.open(config) as database:
         database.migrate()
+        keys = made_keys(config, may_make=not has_keys(database))
+        check_keys(database, keys)
         demo = _load_demo(database, keys, offset) if args.demo else None
         settings = front_settings(config, database, keys, offset.total_seconds())
         with Workers(settings.dump(), config.workers) as workers:

@@ -26,6 +26,7 @@ class Reduction(StrEnum):
     KIND_NOT_SHARED = "KIND_NOT_SHARED"
     BELOW_THRESHOLD = "BELOW_THRESHOLD"
     RESERVE = "RESERVE"
+    NO_RULES = "NO_RULES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,14 @@ def available(account: Account, accounts: Sequence[Account], policy: Policy) -> 
         kept_fen = free_fen - shareable_fen
         why.append(_kept_from_relatives(account, accounts, policy, kept_fen))
     return Available(spendable_fen, shareable_fen, tuple(why))
+
+
+def without_rules(account: Account) -> Available:
+    """What can be used of an account where no rules hold: nothing."""
+    why = [*_set_aside(account)]
+    if account.spendable_fen:
+        why.append(Reduced(Reduction.NO_RULES, account.spendable_fen))
+    return Available(0, 0, tuple(why))
 
 
 def _shareable_fen(account: Account, accounts: Sequence[Account], policy: Policy) -> int:
@@ -124,6 +133,10 @@ _WORDS: Mapping[Reduction, tuple[str, str]] = {
     Reduction.RESERVE: (
         "按规定留存{amount}元，亲属不能使用",
         "{amount} yuan stay as reserve and are not for relatives",
+    ),
+    Reduction.NO_RULES: (
+        "统筹区没有生效的政策，{amount}元暂不能使用",
+        "no rules of the region are in force: {amount} yuan cannot be used",
     ),
 }
 

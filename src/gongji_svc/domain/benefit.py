@@ -55,11 +55,16 @@ class BenefitTerms:
 
 @dataclass(frozen=True, slots=True)
 class Benefit:
-    """What the fund pays; `capped` when the cap stopped it; fen."""
+    """What the fund pays, and what it would pay without a cap; fen."""
 
     deductible_fen: int
     fund_pay_fen: int
-    capped: bool
+    uncapped_fen: int
+
+    @property
+    def capped(self) -> bool:
+        """Whether the cap stopped it."""
+        return self.fund_pay_fen < self.uncapped_fen
 
 
 NO_FUND = BenefitTerms(why_none="NOT_COMPUTED")
@@ -99,13 +104,13 @@ def terms_for(
 def benefit_of(in_scope_fen: int, terms: BenefitTerms) -> Benefit:
     """What the fund pays of an in-scope amount on these terms."""
     if terms.why_none:
-        return Benefit(0, 0, False)
+        return Benefit(0, 0, 0)
     deductible = min(in_scope_fen, terms.deductible_left_fen)
     fund = ratio_of(in_scope_fen - deductible, terms.ratios_bp)
     cap = terms.cap_left_fen
     if cap is not None and fund > cap:
-        return Benefit(deductible, cap, True)
-    return Benefit(deductible, fund, False)
+        return Benefit(deductible, cap, fund)
+    return Benefit(deductible, fund, fund)
 
 
 def level_of(

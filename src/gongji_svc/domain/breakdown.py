@@ -64,6 +64,10 @@ def check_given(given: GivenBreakdown, total_fen: int) -> None:
             "total = full_self_pay + over_limit + pre_self_pay + in_scope",
         ),
         (given.total_fen == given.fund_pay_fen + given.personal_fen, "total = fund_pay + personal"),
+        (
+            given.fund_pay_fen + given.deductible_fen <= given.in_scope_fen,
+            "fund_pay + deductible <= in_scope",
+        ),
         (min(getattr(given, f.name) for f in fields(given)) >= 0, "0 <= each part"),
     ):
         if not holds:

@@ -28,12 +28,12 @@ _STEPS: Mapping[Rule, tuple[str, str]] = {
         "deductible borne {amount} yuan ({left} yuan were left)",
     ),
     Rule.FUND_RATIO: (
-        "统筹基金按{ratio}（{level}）支付{amount}元",
-        "the pooled fund pays {ratio} ({level}): {amount} yuan",
+        "统筹基金按{ratio}（{level}）应支付{amount}元",
+        "the pooled fund's part at {ratio} ({level}): {amount} yuan",
     ),
     Rule.FUND_CAP: (
-        "年度统筹支付已达封顶线，本次支付{amount}元",
-        "the annual cap is reached; the fund pays {amount} yuan",
+        "本年度封顶线内尚余{left}元，本次支付{amount}元",
+        "{left} yuan were left below the annual cap; the fund pays {amount} yuan",
     ),
     Rule.FUND_NONE: ("统筹基金不支付：{why}", "the pooled fund pays nothing: {why}"),
     Rule.BENEFIT_CARRIED_FORWARD: (

@@ -20,7 +20,7 @@ from typing import Any
 
 from gongji_svc.domain import policy_values as form
 from gongji_svc.domain.calendar import Span
-from gongji_svc.domain.errors import PolicyNotInForce
+from gongji_svc.domain.errors import PolicyNotInForce, RegionNotServed
 from gongji_svc.domain.policy_values import NO_CAPS, Caps, Reader, one_of, optional, set_of
 from gongji_svc.domain.terms import (
     AccountBase,
@@ -307,8 +307,8 @@ PLACES: Mapping[str, tuple[str, Reader[Any]]] = MappingProxyType(
 
 
 class Rulebook:
-    """All regions' policies. A region without a file of its own has its province's, or the
-    nation's."""
+    """All regions' policies. A region without a file of its own has its province's; one whose
+    province has none either is not served (docs/decisions/readings.md#region-served)."""
 
     def __init__(self, documents: Iterable[RegionDocument]) -> None:
         self._documents = {document.region: document for document in documents}
@@ -320,8 +320,10 @@ class Rulebook:
         return tuple(sorted(self._documents))
 
     def on(self, region: str, day: date) -> Policy:
-        """The policy of a region on a day; PolicyNotInForce before its first block."""
-        days, policies = self._dated[self._file_of(region, day)]
+        """The policy of a region on a day; RegionNotServed where there is no file for it,
+        PolicyNotInForce before its first block.
+        """
+        days, policies = self._dated[self._file_of(region)]
         index = bisect_right(days, day)
         if index == 0:
             raise PolicyNotInForce(region=region, day=day.isoformat())
@@ -329,14 +331,21 @@ class Rulebook:
 
     def history(self, region: str) -> tuple[tuple[date, Policy], ...]:
         """Every day on which a region's policy changed, with the policy from then on."""
-        days, policies = self._dated[self._file_of(region, date.max)]
+        days, policies = self._dated[self._file_of(region)]
         return tuple(zip(days, policies, strict=True))
 
-    def _file_of(self, region: str, day: date) -> str:
-        for code in (region, region[:2] + "0000", NATION):
-            if code in self._dated:
-                return code
-        raise PolicyNotInForce(region=region, day=day.isoformat())
+    def serves(self, region: str) -> bool:
+        """Whether the region, or its province, has a file."""
+        return region in self._dated or _province(region) in self._dated
+
+    def check_served(self, region: str) -> None:
+        """RegionNotServed unless the region, or its province, has a file."""
+        if not self.serves(region):
+            raise RegionNotServed(region=region)
+
+    def _file_of(self, region: str) -> str:
+        self.check_served(region)
+        return region if region in self._dated else region[:2] + "0000"
 
     def _merged(self, region: str) -> tuple[list[date], list[Policy]]:
         document = self._documents[region]
@@ -347,6 +356,12 @@ class Rulebook:
         changes = {block.effective_from for level in chain for block in level.blocks}
         days = sorted(day for day in changes if day >= first)
         return days, [_merge(chain, day) for day in days]
+
+
+def _province(region: str) -> str | None:
+    """The region's province; None for a code of no province: the nation's file is nobody's."""
+    province = region[:2] + "0000"
+    return None if province == NATION else province
 
 
 def _merge(chain: list[RegionDocument], day: date) -> Policy:

@@ -144,11 +144,13 @@ def plan(bill: Bill) -> Plan:
 
 
 def _check_visit(bill: Bill) -> None:
+    """A stay is a hospital's and comes priced; nothing else does."""
     inpatient = bill.care.visit_type is VisitType.INPATIENT
+    elsewhere = inpatient and bill.care.place is not InstitutionKind.HOSPITAL
+    if elsewhere or (bill.given is not None and not inpatient):
+        raise VisitTypeNotServed(visit_type=bill.care.visit_type)
     if bill.given is None and inpatient:
         raise BreakdownRequired(violations=[Violation("given_breakdown", "住院结算须给出费用构成")])
-    if bill.given is not None and not inpatient:
-        raise VisitTypeNotServed(visit_type=bill.care.visit_type)
 
 
 def _terms(bill: Bill) -> BenefitTerms:
@@ -159,9 +161,17 @@ def _terms(bill: Bill) -> BenefitTerms:
         patient.enrolment.person_type,
         standing,
         patient.benefit,
-        care.visit_type,
+        _benefit_visit(care, patient.policy),
         level_of(patient.policy, care.place, care.level, care.prescriber_level),
     )
+
+
+def _benefit_visit(care: Care, policy: Policy) -> VisitType:
+    """At a pharmacy a benefit runs only where the region says so, whatever the till calls it."""
+    at_pharmacy = care.place is InstitutionKind.PHARMACY
+    if at_pharmacy and VisitType.PHARMACY not in policy.benefit_visit_types:
+        return VisitType.PHARMACY
+    return care.visit_type
 
 
 def _plan_given(bill: Bill, given: GivenBreakdown, lines: tuple[LineSplit, ...]) -> Plan:
@@ -173,7 +183,7 @@ def _plan_given(bill: Bill, given: GivenBreakdown, lines: tuple[LineSplit, ...])
         given.pre_self_pay_fen,
         given.in_scope_fen,
     )
-    benefit = Benefit(given.deductible_fen, given.fund_pay_fen, False)
+    benefit = Benefit(given.deductible_fen, given.fund_pay_fen, given.fund_pay_fen)
     return _complete(bill, lines, Sums(*parts, *parts), NO_FUND, benefit)
 
 

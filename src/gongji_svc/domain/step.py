@@ -91,10 +91,11 @@ def steps_of_fund(
         steps.append(Step(Rule.DEDUCTIBLE, benefit.deductible_fen, source, {"left_fen": left}))
     ratio_rule = "chronic_ratios_bp" if terms.chronic else "ratios_bp"
     params: dict[str, int | str] = {"ratio_bp": terms.ratio_bp, "level": terms.level.value}
-    steps.append(Step(Rule.FUND_RATIO, benefit.fund_pay_fen, sources.get(ratio_rule, ""), params))
+    steps.append(Step(Rule.FUND_RATIO, benefit.uncapped_fen, sources.get(ratio_rule, ""), params))
     if benefit.capped:
         source = sources.get("annual_caps_fen", "")
-        steps.append(Step(Rule.FUND_CAP, benefit.fund_pay_fen, source))
+        left = terms.cap_left_fen or 0
+        steps.append(Step(Rule.FUND_CAP, benefit.fund_pay_fen, source, {"left_fen": left}))
     if policy.benefit_year is not None and day.year > policy.benefit_year:
         source = sources.get("benefit_year", "")
         year = {"year": policy.benefit_year}

@@ -8,8 +8,8 @@ from datetime import date
 
 from gongji.v1 import account_pb2 as pb
 from gongji.v1 import types_pb2
-from gongji_svc.domain.availability import Reduced, available, reduction_worded
-from gongji_svc.domain.errors import PolicyNotInForce
+from gongji_svc.domain.availability import Reduced, available, reduction_worded, without_rules
+from gongji_svc.domain.policy import Policy
 from gongji_svc.services.names import enum_number
 from gongji_svc.services.office import Office
 from gongji_svc.storage.accounts import account_from
@@ -20,9 +20,15 @@ from gongji_svc.storage.state import AccountRow
 def account_message(
     office: Office, kept: AccountRow, owned: Iterable[AccountRow], today: date
 ) -> pb.Account:
-    """An account with what can be used of it today; `owned` are all accounts of its owner."""
-    policy = office.policy(kept.pool_region, today)
-    usable = available(account_from(kept), [account_from(one) for one in owned], policy)
+    """An account with what can be used of it today; `owned` are all accounts of its owner.
+
+    Where no rules hold nothing of it can be used, and no policy is named.
+    """
+    policy = office.find_policy(kept.pool_region, today)
+    if policy is None:
+        usable = without_rules(account_from(kept))
+    else:
+        usable = available(account_from(kept), [account_from(one) for one in owned], policy)
     message = pb.Account(
         account_id=str(kept.id),
         person_id=str(kept.person_id),
@@ -36,9 +42,7 @@ def account_message(
         why=[_step(reduced) for reduced in usable.why],
         state=enum_number(pb.AccountState, kept.state),
         seq=kept.seq,
-        policy=types_pb2.PolicyRef(
-            region=policy.region, blocks=policy.blocks, digest=policy.digest
-        ),
+        policy=None if policy is None else _policy_ref(policy),
     )
     message.opened_at.FromDatetime(made_at(kept.id))
     return message
@@ -46,10 +50,12 @@ def account_message(
 
 def region_name(office: Office, region: str, day: date) -> str:
     """What a region is called; its code where no rules name it on that day."""
-    try:
-        return office.policy(region, day).region_name
-    except PolicyNotInForce:
-        return region
+    policy = office.find_policy(region, day)
+    return region if policy is None else policy.region_name
+
+
+def _policy_ref(policy: Policy) -> types_pb2.PolicyRef:
+    return types_pb2.PolicyRef(region=policy.region, blocks=policy.blocks, digest=policy.digest)
 
 
 def _step(reduced: Reduced) -> types_pb2.ExplanationStep:

@@ -43,7 +43,8 @@ def bill_of(
 ) -> Bill:
     """The bill in a request; a Refusal for an enrolment that can't be used, or no policy."""
     occurred_on, decided_on = day_of(occurred_at), day_of(state.now)
-    enrolment = till.enrolment_for(person, message.insurance, message.insured_region, decided_on)
+    usable = till.usable_enrolments(person, office.rulebook, decided_on)
+    enrolment = till.enrolment_for(usable, message.insurance, message.insured_region)
     if enrolment.region[:2] != institution.region[:2]:
         raise errors.InstitutionOutOfProvince
     return Bill(
@@ -164,9 +165,8 @@ def _donors(
             continue
         enrolment = leading_enrolment(person, decided_on)
         region = region_of(binding.donor_id) if enrolment is None else enrolment.region
-        try:
-            policy = office.policy(region, occurred_on)
-        except errors.PolicyNotInForce:
+        policy = office.find_policy(region, occurred_on)
+        if policy is None:
             continue  # where no rules hold, no money is shared
         yield Donor(
             binding=binding,

@@ -132,7 +132,7 @@ def _messages(
             people[kept.binding.donor_id].name,
             people[kept.binding.beneficiary_id].name,
             documents[kept.binding.binding_id],
-            office.policy(kept.donor_region, today),
+            office.find_policy(kept.donor_region, today),
         ).message(office.sealer)
         for kept in bindings
     ]

@@ -26,13 +26,14 @@ from gongji_svc.storage.sealing import Sealer
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A binding with what stands elsewhere: names in clear, documents, the donor's rules today."""
+    """A binding with what stands elsewhere: names in clear, documents, the donor's rules today,
+    where any hold."""
 
     kept: Kept
     donor_name: str
     beneficiary_name: str
     documents: Sequence[DocumentRow]
-    policy: Policy
+    policy: Policy | None
 
     def message(self, sealer: Sealer) -> pb.Binding:
         """The binding in the contract's words."""
@@ -112,8 +113,8 @@ def _document(document: DocumentRow) -> pb.Document:
     )
 
 
-def _earliest_end(binding: Binding, policy: Policy) -> date | None:
-    if policy.unbinding_lock == Span():
+def _earliest_end(binding: Binding, policy: Policy | None) -> date | None:
+    if policy is None or policy.unbinding_lock == Span():
         return None
     return first_unbinding_day(binding, policy)
 

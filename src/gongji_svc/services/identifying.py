@@ -13,13 +13,16 @@ from google.type.date_pb2 import Date
 from gongji.v1 import settlement_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain.calendar import day_of
+from gongji_svc.domain.eligibility import check_credential
+from gongji_svc.domain.errors import PolicyNotInForce, RegionNotServed
 from gongji_svc.domain.explanation import why_worded
 from gongji_svc.domain.masking import masked_name
-from gongji_svc.domain.person import Account, Enrolment
+from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.standing import standing_of
+from gongji_svc.domain.terms import CredentialType
 from gongji_svc.services import till
 from gongji_svc.services.asked import Asked
-from gongji_svc.services.names import enum_number
+from gongji_svc.services.names import enum_name, enum_number
 from gongji_svc.services.office import Office
 from gongji_svc.storage.accounts import accounts_of
 from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
@@ -65,7 +68,8 @@ class Identify:
         credential, sealer = self.asked.message.credential, self.office.sealer
         person = till.patient_of(state, credential, self.patient_id, sealer)
         day = day_of(state.now)
-        usable = till.usable_enrolments(person, day)
+        self._check_accepted(person, day)
+        usable = till.usable_enrolments(person, self.office.rulebook, day)
         accounts = accounts_of(state, person.person_id)
         patient = pb.Patient(
             person_id=str(person.person_id),
@@ -78,8 +82,21 @@ class Identify:
         answer = pb.IdentifyPatientResponse(patient=patient)
         return Decision(answer=answer.SerializeToString())
 
+    def _check_accepted(self, person: Person, day: date) -> None:
+        """What no region of the patient accepts at the till identifies nobody there either."""
+        credential = CredentialType(
+            enum_name(pb.CredentialType, self.asked.message.credential.type)
+        )
+        found = (self.office.find_policy(one.region, day) for one in person.enrolments)
+        policies = [policy for policy in found if policy is not None]
+        if policies and all(credential not in policy.credentials for policy in policies):
+            check_credential(policies[0], credential)
+
     def _enrolment(self, enrolment: Enrolment, day: date, *, usable: bool) -> pb.PatientEnrolment:
-        policy = self.office.policy(enrolment.region, day)
+        try:
+            policy = self.office.policy(enrolment.region, day)
+        except (PolicyNotInForce, RegionNotServed) as without_rules:
+            return _without_rules(enrolment, without_rules.message_zh)
         standing = standing_of(enrolment, policy, day)
         obstacle = standing.fund_obstacle
         until = standing.until
@@ -100,8 +117,20 @@ class Identify:
         return sum(
             account.spendable_fen
             for account in accounts
-            if account.kind in self.office.policy(account.region, day).own_account_kinds
+            if (policy := self.office.find_policy(account.region, day)) is not None
+            and account.kind in policy.own_account_kinds
         )
+
+
+def _without_rules(enrolment: Enrolment, reason_zh: str) -> pb.PatientEnrolment:
+    """An enrolment where no rules hold: it is told, by the region's code, and not usable."""
+    return pb.PatientEnrolment(
+        insurance=enum_number(types_pb2.Insurance, enrolment.insurance),
+        region=enrolment.region,
+        region_name=enrolment.region,
+        person_type=enum_number(types_pb2.PersonType, enrolment.person_type),
+        reason=reason_zh,
+    )
 
 
 def read_identify(office: Office, asked: Asked) -> Identify:

@@ -23,6 +23,9 @@ _KEY_FILE = "development-token.key"
 _CACHED_TOKENS = 10_000
 _BEARER = "bearer "
 
+STAFF = frozenset({Role.COUNTER, Role.REVIEWER, Role.AGENCY, Role.TAX, Role.AUDIT})
+"""Roles that people hold: a token names the member of staff behind the call."""
+
 
 def development_key(data_dir: Path) -> bytes:
     """The key of development tokens, made at first need (0600)."""
@@ -83,6 +86,8 @@ class Verifier:
                 options={"require": ["exp", "sub", "role"]},
             )
             caller = Caller(Role(claims["role"]), claims["sub"], claims.get("actor") or "")
+            if caller.role in STAFF and not caller.actor:
+                raise Unauthenticated
         except (jwt.InvalidTokenError, ValueError) as wrong:
             raise Unauthenticated from wrong
         return float(claims["exp"]), caller

@@ -54,13 +54,14 @@ def _asked(service: str, rpc: str, region: str, request: Message) -> Asked:
     return Asked(method_of(service, rpc), Caller(Role.AGENCY, region, _ACTOR), request, _NEVER)
 
 
-def _faults(sheet: Sheet, refusal: Refusal) -> Iterator[Fault]:
+def _faults(sheet: Sheet, refusal: Refusal, belongs: str = "region") -> Iterator[Fault]:
+    """`belongs`: the column that says whose the row is."""
     if refusal.violations:
         yield from (sheet.fault(one) for one in refusal.violations)
     elif isinstance(refusal, errors.AccessDenied):
         yield Fault(sheet.line, "region", _ELSEWHERE_ZH)
     else:
-        column = _COLUMNS.get(type(refusal), "region")
+        column = _COLUMNS.get(type(refusal), belongs)
         yield Fault(sheet.line, column, refusal.message_zh)
 
 
@@ -72,6 +73,7 @@ class _One:
     sheet: Sheet
     command: Command
     guardians: tuple[bytes, ...] = ()
+    belongs: str = "region"
 
     @property
     def line(self) -> int:
@@ -93,7 +95,7 @@ class _One:
         yield self.command.decide(state)
 
     def faults(self, refusal: Refusal) -> Iterator[Fault]:
-        return _faults(self.sheet, refusal)
+        return _faults(self.sheet, refusal, self.belongs)
 
 
 def _person(office: Office, region: str, records: Sequence[Record]) -> _One:
@@ -112,6 +114,7 @@ def _person(office: Office, region: str, records: Sequence[Record]) -> _One:
         sheet=sheet,
         command=PutPersons(office, asked, (read,), _nothing_said),
         guardians=tuple(one for one in read.guardian_hashes if one is not None),
+        belongs="home_region",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from gongji_svc.domain.calendar import day_of
-from gongji_svc.domain.errors import Refusal
+from gongji_svc.domain.errors import PolicyNotInForce, Refusal, RegionNotServed
 from gongji_svc.domain.policy import Policy, Rulebook
 from gongji_svc.engine import Answered, Command, Engine, Outcome
 from gongji_svc.storage.database import Database
@@ -33,8 +33,17 @@ class Office:
         return day_of(self.now())
 
     def policy(self, region: str, day: date) -> Policy:
-        """The rules of a region on a day; PolicyNotInForce before its first block."""
+        """The rules of a region on a day; RegionNotServed where it has none, PolicyNotInForce
+        before its first block.
+        """
         return self.rulebook.on(region, day)
+
+    def find_policy(self, region: str, day: date) -> Policy | None:
+        """The rules of a region on a day, None where none hold."""
+        try:
+            return self.rulebook.on(region, day)
+        except (PolicyNotInForce, RegionNotServed):
+            return None
 
     def preview(self, command: Command) -> Outcome:
         """What the engine would answer now; writes nothing."""

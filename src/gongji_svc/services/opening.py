@@ -59,7 +59,8 @@ class OpenAccount:
         return Wanted(accounts_of=(self.owner_id,))
 
     def decide(self, state: State) -> Decision:
-        """The account, empty."""
+        """The account, empty; RegionNotServed in the books of a region without rules."""
+        self.office.rulebook.check_served(self.asked.message.region)
         today = day_of(state.now)
         kind = AccountKind(enum_name(types_pb2.AccountKind, self.asked.message.kind))
         self._check_owner(state, today)

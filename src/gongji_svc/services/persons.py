@@ -79,12 +79,12 @@ class PutPersons:
 
     def decide(self, state: State) -> Decision:
         """Put everybody in order."""
-        desk = Desk(
-            self.asked.caller.subject, _known(state, self.office.sealer), self.office.sealer
-        )
+        agency, sealer = self.asked.caller.subject, self.office.sealer
+        served = self.office.rulebook.serves(agency)
+        desk = Desk(agency, _known(state, sealer), sealer, served=served)
         results = [_try(desk, one) for one in self.stated]
         puts = [one for one in results if isinstance(one, Put)]
-        new, replaced, removed = _rows(desk, state, self.office.sealer)
+        new, replaced, removed = _rows(desk, state, sealer)
         return Decision(
             answer=self.answer(results).SerializeToString(),
             result_id=puts[0].after.person.person_id if puts else None,

@@ -75,8 +75,11 @@ class PutInstitution(_Put):
         return Lookups(institution_codes=(self.asked.message.institution.institution_code,))
 
     def decide(self, state: State) -> Decision:
-        """AccessDenied when the code belongs to another region."""
+        """AccessDenied when the code belongs to another region, RegionNotServed in one without
+        rules.
+        """
         message = self.asked.message.institution
+        self.office.rulebook.check_served(message.region)
         row = state.institutions.get(message.institution_code)
         kept = None if row is None else Institution(*row)
         if kept is not None and kept.region != message.region:
@@ -95,7 +98,8 @@ class PutCatalogItems(_Put):
     items: tuple[CatalogItem, ...]
 
     def decide(self, state: State) -> Decision:  # noqa: ARG002 - the engine's shape
-        """All rows."""
+        """All rows; RegionNotServed for a region without rules."""
+        self.office.rulebook.check_served(self.asked.caller.subject)
         answer = pb.PutCatalogItemsResponse(items=[_item_message(one) for one in self.items])
         rows = ((tables.catalog_items, catalog_row(one)) for one in self.items)
         return Decision(answer.SerializeToString(), replaced=tuple(rows))

@@ -12,7 +12,6 @@ from typing import Any
 from gongji.v1 import binding_pb2, types_pb2
 from gongji.v1 import registry_pb2 as pb
 from gongji_svc.domain.access import Caller
-from gongji_svc.domain.errors import PolicyNotInForce
 from gongji_svc.domain.policy import PLACES, Policy
 from gongji_svc.services import paging
 from gongji_svc.services.days import date_of, day_in
@@ -25,7 +24,9 @@ def get_policy(
     caller: Caller,  # noqa: ARG001 - everybody may read the rules
     request: pb.GetPolicyRequest,
 ) -> pb.GetPolicyResponse:
-    """The rules of a region on a day; PolicyNotInForce before its first block."""
+    """The rules of a region on a day; RegionNotServed where it has none, PolicyNotInForce before
+    its first block.
+    """
     day = day_in(request, "on_date") or office.today()
     return pb.GetPolicyResponse(policy=_policy(office.policy(request.region, day), day))
 
@@ -53,10 +54,7 @@ def _in_force(office: Office, region: str, day: date | None) -> Policy | None:
     """The rules of the day, or without a day the latest, whose blocks are all there are."""
     if day is None:
         return office.rulebook.history(region)[-1][1]
-    try:
-        return office.policy(region, day)
-    except PolicyNotInForce:
-        return None
+    return office.find_policy(region, day)
 
 
 def _policy(policy: Policy, day: date) -> pb.Policy:

@@ -207,7 +207,6 @@ def settlement(
     )
     answer.occurred_at.FromDatetime(settled.occurred_at)
     answer.recorded_at.FromDatetime(settled.recorded_at)
-    answer.remaining.CopyFrom(answer.breakdown)
     for name in ("prescription", "terminal"):
         if message.HasField(name):
             getattr(answer, name).CopyFrom(getattr(message, name))

@@ -40,8 +40,10 @@ class Put:
 class Desk:
     """Puts several people one after the other; each sees what became of those before."""
 
-    def __init__(self, agency: str, known: Known, sealer: Sealer) -> None:
+    def __init__(self, agency: str, known: Known, sealer: Sealer, *, served: bool) -> None:
+        """`served`: the agency's region has rules, so that new people may be registered there."""
         self._agency = agency
+        self._served = served
         self._before = known
         self._sealer = sealer
         self._now = Known(self._owner_of, self._record_of)
@@ -52,7 +54,7 @@ class Desk:
 
     def put(self, stated: Stated) -> Put:
         """Put one person; the first Refusal that applies, and then nothing has changed."""
-        made = put(stated, self._agency, self._now, self._sealer)
+        made = put(stated, self._agency, self._now, self._sealer, served=self._served)
         person_id = made.after.person.person_id
         first, _ = self.changes.get(person_id, (made.before, None))
         self.changes[person_id] = (first, made.after)
@@ -70,9 +72,11 @@ class Desk:
         return self._before.record_of(person_id)
 
 
-def put(stated: Stated, agency: str, known: Known, sealer: Sealer) -> Put:
+def put(stated: Stated, agency: str, known: Known, sealer: Sealer, *, served: bool) -> Put:
     """What the agency's statement makes of the record; the first Refusal that applies."""
     before = _found(stated, agency, known, sealer)
+    if before is None:
+        _check_home(stated, agency, served=served)
     person = with_guardians(stated, _guardian_ids(stated, before, known))
     if before is None:
         after = _new(stated, person, agency)
@@ -137,9 +141,15 @@ def _registered_id(person_id: UUID, hashed: bytes | None, known: Known) -> UUID 
     return None if known.record_of(person_id) is None else person_id
 
 
-def _new(stated: Stated, person: Person, agency: str) -> Registered:
+def _check_home(stated: Stated, agency: str, *, served: bool) -> None:
+    """Somebody new is registered by the agency of the home region, if it is served."""
     if stated.home_region not in ("", agency):
         raise errors.AccessDenied
+    if not served:
+        raise errors.RegionNotServed(region=agency)
+
+
+def _new(stated: Stated, person: Person, agency: str) -> Registered:
     return replace(stated.registered, person=replace(person, person_id=new_id(agency)))
 
 

@@ -2,7 +2,7 @@
 
 Rule: who may call comes first; then the place; then the person. An unknown certificate and a wrong
 name are one answer. A settlement needs one usable enrolment: insured now, or lapsed (the own
-account stays usable, ULQ-27).
+account stays usable, ULQ-27), in a region that is served.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.person import Enrolment, Person
+from gongji_svc.domain.policy import Rulebook
 from gongji_svc.domain.standing import status_on
 from gongji_svc.domain.terms import (
     CredentialType,
@@ -81,27 +82,31 @@ def patient_of(
     return person
 
 
-def usable_enrolments(person: Person, day: date) -> Sequence[Enrolment]:
-    """The enrolments a settlement can use: those insured now, else those that lapsed."""
+def usable_enrolments(person: Person, rulebook: Rulebook, day: date) -> Sequence[Enrolment]:
+    """The enrolments a settlement can use, of those in a region served: those insured now, else
+    those that lapsed.
+    """
     standing = {
         status: [
             enrolment
             for enrolment in person.enrolments
-            if enrolment.insurance in _SETTLING and status_on(enrolment, day) is status
+            if enrolment.insurance in _SETTLING
+            and rulebook.serves(enrolment.region)
+            and status_on(enrolment, day) is status
         ]
         for status in (InsuredStatus.NORMAL, InsuredStatus.PAUSED)
     }
     return standing[InsuredStatus.NORMAL] or standing[InsuredStatus.PAUSED]
 
 
-def enrolment_for(person: Person, insurance: int, region: str, day: date) -> Enrolment:
-    """The enrolment asked for, or the only usable one."""
+def enrolment_for(usable: Sequence[Enrolment], insurance: int, region: str) -> Enrolment:
+    """The one asked for of the usable enrolments, or the only one."""
     wanted = None
     if insurance:
         wanted = Insurance(enum_name(types_pb2.Insurance, insurance))
     fitting = [
         enrolment
-        for enrolment in usable_enrolments(person, day)
+        for enrolment in usable
         if wanted in (None, enrolment.insurance) and region in ("", enrolment.region)
     ]
     if not fitting:

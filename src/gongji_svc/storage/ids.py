@@ -63,4 +63,4 @@ def parse_id(text: str) -> UUID | None:
         parsed = UUID(text)
     except ValueError:
         return None
-    return parsed if parsed.version == 8 and str(parsed) == text else None
+    return parsed if parsed.version == 8 and str(parsed) == text.lower() else None

@@ -28,9 +28,9 @@ def own_keys(config: Config) -> KeyRing:
     return _read(Path(config.data_key) if config.data_key else config.data_dir / _OWN)
 
 
-def made_keys(config: Config) -> KeyRing:
-    """As `own_keys`; where there is no file at all, one is made (0600)."""
-    if config.data_key is None:
+def made_keys(config: Config, *, may_make: bool) -> KeyRing:
+    """As `own_keys`; where there is no file at all and one may be made, one is (0600)."""
+    if config.data_key is None and may_make:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             _make(config.data_dir / _OWN)
@@ -47,4 +47,6 @@ def _read(path: Path) -> KeyRing:
     try:
         return KeyRing.parse(path.read_text(), str(path))
     except OSError as error:
-        raise KeyFileInvalid(f"GONGJI_DATA_KEY: {path} can't be read: {error.strerror}") from error
+        raise KeyFileInvalid(f"the key file {path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise KeyFileInvalid(f"{path} is no key file: it is not text") from error

@@ -55,6 +55,17 @@ def _fen(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False)
 
 
+# --- this installation
+
+key_checks = Table(
+    "key_checks",
+    metadata,
+    _region(),
+    Column("key_id", SmallInteger, primary_key=True, comment="0: the index key; else a data key"),
+    Column("proof", LargeBinary, nullable=False, comment="what only that key makes of a text"),
+    comment="Tells whether a key file is the one this database was sealed with; region 000000.",
+)
+
 # --- people
 
 person_directory = Table(

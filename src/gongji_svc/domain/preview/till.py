@@ -131,7 +131,7 @@ def _settle(till: _Till, visit: Table, *, first: bool) -> tuple[Plan, VisitBill]
     sums = sums_of(bill.lines)
     benefit = benefit_of(sums.in_scope_fen, terms)
     if bill.given_fund_fen is not None:
-        benefit = Benefit(0, bill.given_fund_fen, capped=False)
+        benefit = Benefit(0, bill.given_fund_fen, bill.given_fund_fen)
     elif not till.rules.ratios_stated:
         _check_ratio_not_needed(visit, sums.in_scope_fen, terms)
     fund_fen = benefit.fund_pay_fen

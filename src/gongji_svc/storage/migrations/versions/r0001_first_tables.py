@@ -23,6 +23,7 @@ _CHANGING = (
     "donor_bindings",
     "enrolments",
     "institutions",
+    "key_checks",
     "person_directory",
     "persons",
     "requests",
@@ -325,6 +326,25 @@ def upgrade() -> None:
         sa.CheckConstraint("amount_fen <> 0", name=op.f("ledger_lines_amount_check")),
         sa.PrimaryKeyConstraint("region", "journal_id", "line_no", name=op.f("ledger_lines_pkey")),
         comment="Append-only: the other side of journals; no stored balance.",
+    )
+    op.create_table(
+        "key_checks",
+        sa.Column("region", sa.Text(), nullable=False),
+        sa.Column(
+            "key_id",
+            sa.SmallInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="0: the index key; else a data key",
+        ),
+        sa.Column(
+            "proof",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="what only that key makes of a text",
+        ),
+        sa.PrimaryKeyConstraint("region", "key_id", name=op.f("key_checks_pkey")),
+        comment="Tells whether a key file is the one this database was sealed with; region 000000.",
     )
     op.create_table(
         "person_directory",

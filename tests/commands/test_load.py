@@ -202,6 +202,15 @@ def test_every_bad_row_is_told(driver: Driver) -> None:
     assert faults[-1] == (2501, "birth_date")
 
 
+def test_every_bad_row_of_one_owner_is_told(driver: Driver) -> None:
+    lines = ["certificate_number,balance_fen", *(f"1501,{fen}" for fen in ("-5", "1.5", "7", "９"))]
+    assert loaded(driver, "accounts", lines)[1] == [
+        (2, "balance_fen"),
+        (3, "balance_fen"),
+        (5, "balance_fen"),
+    ]
+
+
 @pytest.mark.parametrize("apart", [0, 1500])
 def test_a_certificate_or_card_that_stands_twice_is_told(driver: Driver, apart: int) -> None:
     between = [f"P{at:05d},某,PASSPORT,1980-01-01,C{at}" for at in range(apart)]

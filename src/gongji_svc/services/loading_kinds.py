@@ -216,11 +216,17 @@ class _Accounts:
 
 
 def _accounts(office: Office, region: str, records: Sequence[Record]) -> _Accounts:
-    rows = [_account(record, region) for record in records]
+    """Every bad row of the owner is told, not the first alone."""
     kind = records[0].word(
         "certificate_type", types_pb2.CertificateType, "CERTIFICATE_TYPE_", "ID_CARD"
     )
-    faults = [one for record in records for one in record.faults]
+    rows: list[tuple[Sheet, account_pb2.OpenAccountRequest, int]] = []
+    faults: list[Fault] = []
+    for record in records:
+        try:
+            rows.append(_account(record, region))
+        except Unsound as unsound:
+            faults += unsound.faults
     if faults:
         raise Unsound(faults)
     name = enum_name(types_pb2.CertificateType, kind)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from gongji.v1 import account_pb2
 from gongji.v1 import registry_pb2 as pb
 from gongji_svc.cli import main
 from gongji_svc.commands import load as command
@@ -21,7 +20,7 @@ from gongji_svc.services.rows import Fault
 from gongji_svc.storage import people, tables
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.people import PersonRow
-from tests.families import KEYS, Families
+from tests.families import KEYS
 from tests.services.driver import Driver
 from tests.services.test_registry_persons import day, enrolment, period, person, put
 
@@ -202,15 +201,6 @@ def test_every_bad_row_is_told(driver: Driver) -> None:
     assert faults[-1] == (2501, "birth_date")
 
 
-def test_every_bad_row_of_one_owner_is_told(driver: Driver) -> None:
-    lines = ["certificate_number,balance_fen", *(f"1501,{fen}" for fen in ("-5", "1.5", "7", "９"))]
-    assert loaded(driver, "accounts", lines)[1] == [
-        (2, "balance_fen"),
-        (3, "balance_fen"),
-        (5, "balance_fen"),
-    ]
-
-
 @pytest.mark.parametrize("apart", [0, 1500])
 def test_a_certificate_or_card_that_stands_twice_is_told(driver: Driver, apart: int) -> None:
     between = [f"P{at:05d},某,PASSPORT,1980-01-01,C{at}" for at in range(apart)]
@@ -303,43 +293,6 @@ def test_the_catalogue_is_loaded(driver: Driver, database: Database) -> None:
     bad = [lines[0], "X1,甲药,A,1000,,1,2024-01-01,", "X2,乙药,B,1000,1.1234567,1,2024-01-01,"]
     faults = loaded(driver, "catalog", bad, region=PROVINCE)[1]
     assert faults == [(2, "self_pay_bp"), (3, "price_ceiling_yuan")]
-
-
-def test_accounts_are_opened_and_credited_as_by_calls(driver: Driver, database: Database) -> None:
-    families = Families(database)
-    one, other = families.person(HOHHOT), families.person(HOHHOT)
-    lines = [
-        "certificate_number,region,kind,balance_fen",
-        f"{one.certificate_number},,,12345",
-        f"{other.certificate_number},{HOHHOT},GENERAL,0",
-    ]
-    report, faults = loaded(driver, "accounts", lines)
-    assert (report.items, faults) == (2, [])
-    request = account_pb2.ListAccountsRequest(person_id=str(one))
-    answer = driver.call("citizen", one, "AccountService", "ListAccounts", request)
-    assert [(a.balance_fen, a.seq, a.region) for a in answer.accounts] == [(12345, 1, HOHHOT)]
-    assert rows(database, "SELECT amount_fen, balance_after_fen, kind FROM entries") == [
-        (12345, 12345, "OTHER")
-    ]
-    assert rows(database, "SELECT side, amount_fen FROM ledger_lines") == [("CONTRIBUTION", -12345)]
-
-
-def test_an_account_that_may_not_be_opened_is_told(driver: Driver, database: Database) -> None:
-    families = Families(database)
-    has_one = families.person(HOHHOT, balance_fen=0)
-    fresh = families.person(HOHHOT)
-    lines = [
-        "certificate_number,kind,balance_fen,region",
-        f"{has_one.certificate_number},,,",
-        "150199198001019999,,,",
-        f"{fresh.certificate_number},CURRENT_YEAR,,",
-        f"{fresh.certificate_number},,-5,",
-        f"{fresh.certificate_number},,,{ULANQAB}",
-    ]
-    for line, field in ((1, "kind"), (2, "certificate_number"), (3, "kind"), (5, "region")):
-        assert loaded(driver, "accounts", [lines[0], lines[line]])[1] == [(2, field)]
-    assert loaded(driver, "accounts", [lines[0], lines[4]])[1] == [(2, "balance_fen")]
-    assert "entries" not in held(database)
 
 
 def test_what_others_changed_meanwhile_stops_the_load(driver: Driver, database: Database) -> None:

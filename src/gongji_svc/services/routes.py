@@ -10,12 +10,16 @@ from typing import Any
 from google.protobuf.message import Message
 
 from gongji_svc.domain.access import Caller
+from gongji_svc.domain.errors import ServiceUnavailable
 from gongji_svc.engine import Command
 from gongji_svc.services import account, binding, messages, registry, settlement
 from gongji_svc.services.access import check_subject
 from gongji_svc.services.asked import Asked
 from gongji_svc.services.contract import METHODS, Method
 from gongji_svc.services.office import Office
+from gongji_svc.storage.database import DatabaseUnavailable
+
+_RETRY_AFTER_SECONDS = 1.0
 
 ReadCommand = Callable[[Office, Asked], Command]
 ServeRead = Callable[[Office, Caller, Any], Message]
@@ -57,7 +61,10 @@ def read_command(
 
 
 def answer_read(office: Office, method: Method, caller: Caller, body: bytes) -> bytes:
-    """The answer's bytes of a read."""
+    """The answer's bytes of a read; ServiceUnavailable while the database is away."""
     message = messages.read(method.request, body)
     check_subject(caller, method, message)
-    return READS[method.path](office, caller, message).SerializeToString()
+    try:
+        return READS[method.path](office, caller, message).SerializeToString()
+    except DatabaseUnavailable as away:
+        raise ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS) from away

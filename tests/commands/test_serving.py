@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gongji_svc.commands.serve import check_port_free
+from gongji_svc.config import Address, Config
+
 
 def gongji(data_dir: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(data_dir), "GONGJI_DATA_DIR": str(data_dir)}
@@ -35,6 +38,18 @@ def test_a_port_in_use_is_named_and_nothing_starts(reachable_path: Path, command
     assert done.returncode == 2
     assert listen in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_port_whose_last_service_has_just_ended_is_free(reachable_path: Path) -> None:
+    with socket.socket() as ended:
+        ended.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ended.bind(("127.0.0.1", 0))
+        ended.listen()
+        port = ended.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            ended.accept()[0].close()
+            client.recv(1)
+    check_port_free(Config(reachable_path, grpc_listen=Address("127.0.0.1", port)))
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ def check_port_free(config: Config) -> None:
     address = config.grpc_listen
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as guard:
+        # Connections of a service that has just ended don't count; one that listens does.
+        guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             guard.bind((address.host, address.port))
         except OSError as error:

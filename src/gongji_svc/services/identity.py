@@ -5,7 +5,6 @@ without an expiry is refused. Development tokens are signed with a key that lies
 of this installation.
 """
 
-import os
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import jwt
 
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.errors import Unauthenticated
+from gongji_svc.storage.keyfile import make_once
 
 _ALGORITHM = "HS256"
 _ISSUER = "gongji-development"
@@ -30,13 +30,7 @@ STAFF = frozenset({Role.COUNTER, Role.REVIEWER, Role.AGENCY, Role.TAX, Role.AUDI
 def development_key(data_dir: Path) -> bytes:
     """The key of development tokens, made at first need (0600)."""
     path = data_dir / _KEY_FILE
-    data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_hex(32).encode())
+    make_once(path, secrets.token_hex(32))
     return path.read_bytes()
 
 

@@ -5,7 +5,8 @@ is given the wrong file does not start. The first start leaves the proofs; a new
 own.
 """
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
 
 from gongji_svc.domain.policy import NATION
 from gongji_svc.storage import tables
@@ -30,15 +31,17 @@ def check_keys(database: Database, keys: KeyRing) -> None:
     """KeysDiffer unless these are the database's keys; the first ones are taken as such."""
     with database.transaction() as tx:
         kept = _proofs(tx)
-        if kept and not _proven(kept, keys):
+        if not kept or _proven(kept, keys):
+            # Several may start at once: whose keys came first is read again.
+            for key_id in (_INDEX, *keys.data_keys):
+                row = {"region": NATION, "key_id": key_id, "proof": _proof(keys, key_id)}
+                tx.execute(insert(tables.key_checks).values(row).on_conflict_do_nothing())
+            kept = _proofs(tx)
+        if not _proven(kept, keys):
             raise KeysDiffer(
                 "the key file is not the one this database was sealed with: put that file back "
                 "(data.key in the data folder, or the one GONGJI_DATA_KEY named)"
             )
-        new = [key_id for key_id in (_INDEX, *keys.data_keys) if key_id not in kept]
-        for key_id in new:
-            row = {"region": NATION, "key_id": key_id, "proof": _proof(keys, key_id)}
-            tx.execute(insert(tables.key_checks).values(row))
 
 
 def _proofs(tx: Connection) -> dict[int, bytes]:

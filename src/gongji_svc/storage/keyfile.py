@@ -6,6 +6,7 @@ readable by its owner only. Whoever loses the file loses every name in the datab
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 from gongji_svc.config import Config
@@ -31,16 +32,18 @@ def own_keys(config: Config) -> KeyRing:
 def made_keys(config: Config, *, may_make: bool) -> KeyRing:
     """As `own_keys`; where there is no file at all and one may be made, one is (0600)."""
     if config.data_key is None and may_make:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            _make(config.data_dir / _OWN)
+        make_once(config.data_dir / _OWN, KeyRing.make().dump())
     return own_keys(config)
 
 
-def _make(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(KeyRing.make().dump())
+def make_once(path: Path, text: str) -> None:
+    """Make a secret file (0600) unless there is one; nobody ever sees it half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
+        file.write(text)
+        file.flush()
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)
 
 
 def _read(path: Path) -> KeyRing:

@@ -44,6 +44,7 @@ _OK = 0
 _READERS = 16
 _MAX_WAITING = 4096
 _DRAIN_SECONDS = 20.0
+_TURN_AWAY_SECONDS = 0.5
 # gRPC drops calls by itself beyond 1000 pending ones; our own bounded queue answers instead.
 _PENDING = 1 << 20
 # An answer tells every line of its request and more: it must fit what clients accept, 4 MiB.
@@ -103,6 +104,9 @@ class Front:
     async def stop(self) -> None:
         """Drain: no new calls, those in flight finish, then the writer ends."""
         await self._health.enter_graceful_shutdown()
+        # gRPC cancels what it took and no handler has seen: let those hear UNAVAILABLE instead.
+        self._gate.close()
+        await asyncio.sleep(_TURN_AWAY_SECONDS)
         await self._server.stop(_DRAIN_SECONDS)
         await self._forwarder.close(_DRAIN_SECONDS)
         self._readers.shutdown()

@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from gongji_svc.domain.access import Caller
-from gongji_svc.domain.errors import Refusal, Unauthenticated
+from gongji_svc.domain.errors import Refusal, ServiceUnavailable, Unauthenticated
 from gongji_svc.pipe import Answer
 from gongji_svc.services.access import check_role
 from gongji_svc.services.contract import Method
@@ -24,6 +24,7 @@ from gongji_svc.services.status import code_of, internal, status_of
 _log = structlog.get_logger()
 
 _LONGEST_CALL_SECONDS = 30.0
+_RETRY_AFTER_SECONDS = 1.0
 _CODES: dict[int, StatusCode] = {int(code.value[0]): code for code in StatusCode}
 _DETAILS = "grpc-status-details-bin"
 _REASON_TYPE = "ErrorInfo"
@@ -48,6 +49,11 @@ class Gate:
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
+        self._closed = False
+
+    def close(self) -> None:
+        """From now on every new call is told to go elsewhere; those that passed go on."""
+        self._closed = True
 
     def unary(self, method: Method, serve: Unary) -> Callable[[bytes, Context], Awaitable[bytes]]:
         """The handler of a method that takes one request and gives one answer."""
@@ -99,6 +105,8 @@ class Gate:
         return await context.abort(code, status.message)
 
     def _admit(self, method: Method, context: Context) -> Call:
+        if self._closed:
+            raise ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
         caller = self._verifier.caller(_authorization(context))
         check_role(caller, method)
         left_seconds = context.time_remaining()

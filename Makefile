@@ -77,6 +77,10 @@ unit: setup ## the tests; K=words runs those whose name has them
 bench: setup ## measure one worker and rewrite docs/benchmarks.md, four minutes; ARGS="--rounds 3" and the like
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-load
+bench-load: setup ## measure loading a million allocations for docs/benchmarks.md, ten minutes; ARGS="--rounds 1"
+	$(BIN)/python -m bench.allocations $(ARGS)
+
 .PHONY: format
 format: setup ## put the code into its format
 	$(BIN)/ruff check --fix

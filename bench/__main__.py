@@ -55,7 +55,7 @@ def main() -> int:
         far=FAR_REGIONS,
         postgres_version=version,
     )
-    args.output.write_text(report.page(setting, results), encoding="utf-8")
+    report.replace_part(args.output, report.page(setting, results))
     print(f"written: {args.output}")
     return 0
 

@@ -1,4 +1,4 @@
-"""Processor time of the processes that take part, from /proc.
+"""Processor time, and memory, of the processes that take part, from /proc.
 
 Rule: a reading names who used the time: front, writer, PostgreSQL with all its children, the load
 client, and everybody else on the machine, who disturbs the measurement.
@@ -31,9 +31,9 @@ def seconds(watched: Watched) -> dict[str, float]:
     return {
         "front": _own(watched.front),
         "writer": _own(watched.writer),
-        "postgres": _family(watched.postgres),
+        "postgres": family(watched.postgres),
         "client": _own(os.getpid()),
-        "all": _machine(),
+        "all": machine(),
     }
 
 
@@ -72,7 +72,7 @@ def _own(number: int) -> float:
     return (int(fields[_USER]) + int(fields[_SYSTEM])) * _TICK_SECONDS
 
 
-def _family(number: int) -> float:
+def family(number: int) -> float:
     """A process, its children, and those of them that ended."""
     fields = _fields(number)
     gone = (int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])) * _TICK_SECONDS
@@ -80,7 +80,18 @@ def _family(number: int) -> float:
     return _own(number) + gone + sum(_own(child) for child in children)
 
 
-def _machine() -> float:
+def most_memory_mb(number: int) -> float:
+    """The most memory that a process had so far; 0 when it has ended."""
+    try:
+        status = (_PROC / str(number) / "status").read_text()
+    except OSError:
+        return 0.0
+    found = (line.split() for line in status.splitlines() if line.startswith("VmHWM:"))
+    return max((int(words[1]) / 1024 for words in found), default=0.0)
+
+
+def machine() -> float:
+    """The processor seconds that everybody used since the machine started."""
     line = (_PROC / "stat").read_text().split("\n", 1)[0]
     ticks = [int(field) for field in line.split()[1:9]]
     return sum(t for place, t in enumerate(ticks) if place not in _IDLE) * _TICK_SECONDS

@@ -164,7 +164,7 @@ class Maker:
         for found in identity.hashes(self._sealer):
             chunks.add("person_directory", (found, person.person_id))
         account = (region, new_id(region), person.person_id, region, "GENERAL", "OPEN")
-        chunks.add("accounts", (*account, balance_fen, 0, 0, 0, self._now))
+        chunks.add("accounts", (*account, balance_fen, 0, 0, 0, self._now, None, ""))
         return person, card_no
 
     def _binding(self, donor: Person, patient: Person, rank: int, limits: Caps) -> Kept:

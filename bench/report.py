@@ -1,7 +1,11 @@
-"""docs/benchmarks.md: the machine, the command, ratios first, then rates, then processor time."""
+"""docs/benchmarks.md: the machine, the command, ratios first, then rates, then processor time.
+
+Rule: the page has a part a command, each under a heading of its own; a command writes its own.
+"""
 
 import os
 import platform
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -9,6 +13,8 @@ from pathlib import Path
 
 from bench.load import Measured
 from bench.rounds import COMPARISONS, SERIES, Results, Series, Spread, compared, spread
+
+_HEADING = re.compile(r"^(?=# )", re.MULTILINE)
 
 _PAGE = """\
 # Benchmarks
@@ -66,8 +72,16 @@ class Setting:
     postgres_version: str
 
 
+def replace_part(path: Path, part: str) -> None:
+    """Put a part into the page, in the place of the one with the same heading; the others stay."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    parts = {one.partition("\n")[0]: one.strip() for one in _HEADING.split(text) if one.strip()}
+    parts[part.partition("\n")[0]] = part.strip()
+    path.write_text("\n\n".join(parts.values()) + "\n", encoding="utf-8")
+
+
 def page(setting: Setting, results: Results) -> str:
-    """The whole page."""
+    """The part about purchases."""
     return _PAGE.format(
         command=setting.command,
         rounds=setting.rounds,
@@ -78,21 +92,22 @@ def page(setting: Setting, results: Results) -> str:
         ratios=_ratios(results),
         rates=_rates(results),
         cpu=_cpu(results),
-        machine=_machine(setting),
+        machine=machine(setting.postgres_version),
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of the page."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _ratios(results: Results) -> str:
     rows = (
-        [one.label, one.beside, f"**{_spread(compared(one, results), '.2f')}**", one.aim]
+        [one.label, one.beside, f"**{shown(compared(one, results), '.2f')}**", one.aim]
         for one in COMPARISONS
     )
-    return _table(["what", "beside", "ratio", "aim"], rows)
+    return table(["what", "beside", "ratio", "aim"], rows)
 
 
 def _rates(results: Results) -> str:
@@ -103,13 +118,13 @@ def _rates(results: Results) -> str:
         return [
             series.label,
             str(series.in_flight),
-            _spread(rate, ".0f"),
-            _spread(p50, ".1f"),
-            _spread(p99, ".1f"),
+            shown(rate, ".0f"),
+            shown(p50, ".1f"),
+            shown(p99, ".1f"),
         ]
 
     head = ["call", "in flight", "calls a second", "p50, ms", "p99, ms"]
-    return _table(head, [row(series) for series in SERIES])
+    return table(head, [row(series) for series in SERIES])
 
 
 def _cpu(results: Results) -> str:
@@ -120,28 +135,30 @@ def _cpu(results: Results) -> str:
         calls = [f"{spread([one.cpu_micros(name) for one in rounds]).middle:.0f}" for name in names]
         idle = spread([_idle_cores(one) for one in rounds])
         others = spread([one.cpu_seconds["others"] / one.seconds for one in rounds])
-        rest = [_spread(idle, ".2f"), _spread(others, ".2f")]
+        rest = [shown(idle, ".2f"), shown(others, ".2f")]
         return [series.label, str(series.in_flight), *calls, *rest]
 
     head = ["call", "in flight", "front", "writer", "PostgreSQL", "client", "idle", "others"]
-    return _table(head, [row(series) for series in SERIES])
+    return table(head, [row(series) for series in SERIES])
 
 
 def _idle_cores(measured: Measured) -> float:
     return max(0.0, (os.cpu_count() or 1) - measured.cpu_seconds["all"] / measured.seconds)
 
 
-def _spread(of: Spread, form: str) -> str:
+def shown(of: Spread, form: str) -> str:
+    """A median with the least and the most."""
     return f"{of.middle:{form}} ({of.least:{form}}–{of.most:{form}})"
 
 
-def _machine(setting: Setting) -> str:
+def machine(postgres_version: str) -> str:
+    """What the figures were taken on."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return "\n".join(
         [
             f"- {os.cpu_count()} cores ({_processor()}), {memory_gib:.0f} GiB of memory,"
             f" {platform.system()} {platform.machine()}",
-            f"- Python {platform.python_version()}, PostgreSQL {setting.postgres_version},"
+            f"- Python {platform.python_version()}, PostgreSQL {postgres_version},"
             f" grpcio {version('grpcio')}, protobuf {version('protobuf')},"
             f" psycopg {version('psycopg')}",
         ]

@@ -21,6 +21,7 @@ from gongji_svc.storage.database import Database
 from gongji_svc.storage.ids import new_id, region_of
 from gongji_svc.storage.people import Identity, Registered
 from gongji_svc.storage.sealing import KeyRing, Sealer
+from gongji_svc.storage.state import AccountRow
 from gongji_svc.storage.statements import Row, Write
 
 KEYS = KeyRing(bytes(range(32)), {1: bytes(range(16))})
@@ -62,7 +63,9 @@ class Families:
         now = datetime.now(UTC)
         account_id = new_id(region)
         owner = person_id or new_id(region)
-        row = (region, account_id, owner, region, "GENERAL", "OPEN", balance_fen, 0, 0, 0, now)
+        row = AccountRow(
+            region, account_id, owner, region, "GENERAL", "OPEN", balance_fen, 0, 0, 0, now
+        ).row()
         self.write(("accounts", row))
         return account_id
 

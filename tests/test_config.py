@@ -33,6 +33,7 @@ def test_every_variable_is_read() -> None:
             "GONGJI_HTTP_LISTEN": "[::1]:6001",
             "GONGJI_WORKERS": "4",
             "GONGJI_DATA_KEY": "/etc/gongji/key",
+            "GONGJI_SEAL_FILE": "/mnt/seals/gongji.jsonl",
         }
     )
     assert config == Config(
@@ -45,6 +46,7 @@ def test_every_variable_is_read() -> None:
         http_listen=Address("::1", 6001),
         workers=4,
         data_key="/etc/gongji/key",
+        seal_file=Path("/mnt/seals/gongji.jsonl"),
     )
     assert str(config.http_listen) == "[::1]:6001"
 
@@ -61,6 +63,7 @@ def test_every_variable_is_read() -> None:
         ("GONGJI_WORKERS", "two", "write a number from 1"),
         ("GONGJI_PREPARE_THRESHOLD", "-1", "write a whole number, or none"),
         ("GONGJI_DATA_DIR", __file__, "is not a folder"),
+        ("GONGJI_SEAL_FILE", str(Path(__file__).parent), "name a file"),
         ("GONGJI_JWKS", "https://id.example/jwks", "unset it"),
         ("GONGJI_TLS_CERT", "cert.pem", "unset it"),
         ("GONGJI_DATABSE_URL", "postgresql://db/gongji", "correct its name"),

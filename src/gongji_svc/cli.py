@@ -15,8 +15,10 @@ from gongji_svc.config import Config, ConfigurationError
 COMMANDS = {
     "up": "bring up everything on this machine; with --demo, people of three regions",
     "serve": "serve gRPC on a migrated database",
+    "work": "do what comes due: expire, suspend, resume and end bindings; remove stray documents",
     "token": "print a development token",
     "preview": "decide worked examples (YAML or JSON) with the code that settles",
+    "audit": "check that the books are whole and are what was sealed",
     "load": "load a CSV file of people, places, accounts or prices, all of it or nothing",
     "migrate": "bring the database's schema to what this program knows",
     "status": "show the database, its schema and how much it holds",

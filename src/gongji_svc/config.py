@@ -54,6 +54,7 @@ class Config:
     http_listen: Address = Address("127.0.0.1", 8080)
     workers: int = 1  # a worker is one front with its writer process
     data_key: str | None = field(default=None, repr=False)
+    seal_file: Path | None = None  # where sealed blocks are told; from_environment always names one
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -71,8 +72,9 @@ class Config:
 
         none: str | None = None
         prepare: int | None = _PSYCOPG_PREPARE_THRESHOLD
+        data_dir = read("GONGJI_DATA_DIR", _folder, _default_data_dir(settings))
         config = cls(
-            data_dir=read("GONGJI_DATA_DIR", _folder, _default_data_dir(settings)),
+            data_dir=data_dir,
             database_url=read("GONGJI_DATABASE_URL", _database_url, none),
             database_direct_url=read("GONGJI_DATABASE_DIRECT_URL", _database_url, none),
             migrate_url=read("GONGJI_MIGRATE_URL", _database_url, none),
@@ -81,6 +83,7 @@ class Config:
             http_listen=read("GONGJI_HTTP_LISTEN", _address, Address("127.0.0.1", 8080)),
             workers=read("GONGJI_WORKERS", _workers, max(1, (os.cpu_count() or 1) // 2)),
             data_key=settings.get("GONGJI_DATA_KEY"),
+            seal_file=read("GONGJI_SEAL_FILE", _file, data_dir / "seals.jsonl"),
         )
         _refuse_halves(config)
         return config
@@ -89,7 +92,7 @@ class Config:
 _KNOWN = {
     "GONGJI_DATABASE_URL", "GONGJI_DATABASE_DIRECT_URL", "GONGJI_MIGRATE_URL", "GONGJI_DATA_DIR",
     "GONGJI_PREPARE_THRESHOLD", "GONGJI_GRPC_LISTEN", "GONGJI_HTTP_LISTEN", "GONGJI_WORKERS",
-    "GONGJI_DATA_KEY",
+    "GONGJI_DATA_KEY", "GONGJI_SEAL_FILE",
 }  # fmt: skip
 
 
@@ -131,6 +134,13 @@ def _folder(text: str) -> Path:
     path = Path(text).expanduser()
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is not a folder: name a folder")
+    return path.absolute()
+
+
+def _file(text: str) -> Path:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file")
     return path.absolute()
 
 

@@ -25,6 +25,7 @@ from gongji_svc.domain.errors import (
 )
 from gongji_svc.storage import ledger
 from gongji_svc.storage.database import Database, DatabaseUnavailable
+from gongji_svc.storage.holds import expiry
 from gongji_svc.storage.ledger import Taken
 from gongji_svc.storage.state import Claim, ClaimKey, Decision, Keys, Lookups, State, Wanted
 from gongji_svc.storage.statements import Tx
@@ -109,6 +110,7 @@ class _Batch:
         self._by_region = by_region
         self._state = State()
         self._taken: dict[ClaimKey, Taken] = {}
+        self._expiry: Decision | None = None
         self.jobs = [_Job(command) for command in commands]
         began = time.time()
         for job in self.jobs:
@@ -116,7 +118,10 @@ class _Batch:
                 job.outcome = DeadlinePassed()
 
     def gather(self, clock_offset: timedelta, *, lock: bool) -> None:
-        """Read and lock, stage by stage: request keys, people, accounts. The clock comes last."""
+        """Read and lock, stage by stage: request keys, people, accounts; then the clock.
+
+        What is held of these accounts and due by then is free before any command decides.
+        """
         tx, state, by_region = self._tx, self._state, self._by_region
         lookups = [job.command.lookups() for job in self._alive()]
         ledger.look_up(tx, state, lookups, by_region=by_region)
@@ -131,6 +136,10 @@ class _Batch:
         wanted = [job.wanted for job in self._deciding()]
         ledger.lock_accounts(tx, state, wanted, by_region=by_region, lock=lock)
         state.now += clock_offset
+        ledger.read_holds(tx, state, by_region=by_region)
+        self._expiry = expiry(state)
+        if self._expiry is not None:
+            state.apply(self._expiry)
 
     def decide(self) -> None:
         """Decide in the order of arrival; a later command sees an earlier one's effect."""
@@ -149,6 +158,8 @@ class _Batch:
     def record(self) -> None:
         """Write what was decided, and free the request keys of refusals."""
         decisions = [job.decision for job in self.jobs if job.decision]
+        if self._expiry is not None:
+            decisions.insert(0, self._expiry)
         answered = {
             job.keys.claim.key: job.decision for job in self.jobs if job.keys.claim and job.decision
         }

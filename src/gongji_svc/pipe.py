@@ -53,8 +53,8 @@ class Request:
 
     def dump(self) -> bytes:
         """The request as a frame."""
-        parts = (self.caller.role.value, self.caller.subject, self.caller.actor)
-        caller = _SEPARATOR.join(parts).encode()
+        who = self.caller
+        caller = _SEPARATOR.join((who.role.value, who.subject, who.actor, who.origin)).encode()
         size = len(caller) + len(self.body)
         head = _REQUEST.pack(size, self.call, self.method, len(caller), self.deadline)
         return b"".join((head, caller, self.body))
@@ -84,8 +84,8 @@ class RequestReader:
         for (_, call, method, caller_bytes, deadline), rest in _frames(
             self._buffer, data, _REQUEST
         ):
-            role, subject, actor = rest[:caller_bytes].decode().split(_SEPARATOR)
-            caller = Caller(Role(role), subject, actor)
+            role, *rest_of_caller = rest[:caller_bytes].decode().split(_SEPARATOR)
+            caller = Caller(Role(role), *rest_of_caller)
             yield Request(call, method, deadline, caller, rest[caller_bytes:])
 
 

@@ -1,22 +1,27 @@
 """The gRPC front: checks who calls, forwards the money path to its writer, answers reads itself.
 
-Rules: the front holds no lock and moves no money. It answers health, reflection and channelz. When
-it is told to end it takes no new calls, lets those in flight finish, and then ends its writer.
+Rules: the front holds no lock and moves no money. It answers health, reflection and channelz. A
+client that is slow or gone holds no thread, and a place among the uploads or downloads no longer
+than until its call's deadline. When the front is told to end it takes no new calls, ends those that
+watch, lets the others in flight finish, and then ends its writer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any, Self
+from functools import partial
+from typing import NoReturn, Self
 
 import grpc
 import structlog
@@ -27,14 +32,15 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from gongji_svc import logs, regions
-from gongji_svc.domain.errors import NotBuilt
+from gongji_svc.domain.errors import DeadlinePassed, DocumentTooLarge, NotBuilt
 from gongji_svc.forwarder import Forwarder
 from gongji_svc.pipe import Answer, Settings
 from gongji_svc.services import messages, routes
 from gongji_svc.services.contract import METHODS, SERVICES, Method
 from gongji_svc.services.identity import Verifier
-from gongji_svc.services.interceptors import Call, Gate
+from gongji_svc.services.interceptors import Call, ClientStream, Gate, ServerStream, Unary, Write
 from gongji_svc.services.office import Office
+from gongji_svc.services.watching import Hub
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.sealing import KeyRing, Sealer
 
@@ -42,6 +48,12 @@ _log = structlog.get_logger()
 
 _OK = 0
 _READERS = 16
+# Each upload holds its content in memory; each download holds a connection, as a reader does.
+_UPLOADS = 8
+_DOWNLOADS = 16
+# An upload's greatest content, with room for what it costs to keep a message.
+_LARGEST_UPLOAD_BYTES = 16 << 20
+_MESSAGE_BYTES = 64
 _MAX_WAITING = 4096
 _DRAIN_SECONDS = 20.0
 _TURN_AWAY_SECONDS = 0.5
@@ -64,6 +76,7 @@ class FrontSettings:
     shares_port: bool
     token_key: str
     writer: Settings
+    direct_url: str | None = None  # to listen to the database; None: the writer's address
 
     def dump(self) -> bytes:
         """The settings as one line."""
@@ -84,6 +97,9 @@ class Front:
         self._forwarder = Forwarder(settings.writer, _MAX_WAITING, self._tell)
         self._gate = Gate(Verifier(settings.token_key.encode()))
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
+        self._uploads = asyncio.Semaphore(_UPLOADS)
+        self._downloads = asyncio.Semaphore(_DOWNLOADS)
+        self._hub = Hub(office, self._readers)
         # A port of one's own can't be taken by a second program unnoticed.
         sharing = ("grpc.so_reuseport", int(settings.shares_port))
         self._server = grpc.aio.server(options=(*_OPTIONS, sharing))
@@ -106,9 +122,11 @@ class Front:
         await self._health.enter_graceful_shutdown()
         # gRPC cancels what it took and no handler has seen: let those hear UNAVAILABLE instead.
         self._gate.close()
+        self._hub.end()
         await asyncio.sleep(_TURN_AWAY_SECONDS)
         await self._server.stop(_DRAIN_SECONDS)
         await self._forwarder.close(_DRAIN_SECONDS)
+        await self._hub.close()
         self._readers.shutdown()
         self._office.close()
         self._office.database.close()
@@ -132,20 +150,16 @@ class Front:
             yield grpc.method_handlers_generic_handler(service, handlers)
 
     def _handler(self, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
-        if method.path in routes.UPLOADS:
-            return grpc.stream_unary_rpc_method_handler(
-                self._gate.client_stream(method, self._upload(method))
-            )
-        serve = self._unary(method)
         if method.client_streaming:
-            return grpc.stream_unary_rpc_method_handler(self._gate.client_stream(method, serve))
-        handle = self._gate.unary(method, serve)
+            receive = self._upload(method) if method.path in routes.UPLOADS else _refuse
+            return grpc.stream_unary_rpc_method_handler(self._gate.client_stream(method, receive))
         if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(handle)
-        return grpc.unary_unary_rpc_method_handler(handle)
+            send = self._stream(method)
+            return grpc.unary_stream_rpc_method_handler(self._gate.server_stream(method, send))
+        return grpc.unary_unary_rpc_method_handler(self._gate.unary(method, self._unary(method)))
 
-    def _unary(self, method: Method) -> Callable[[Call, Any], Any]:
-        if method.path in routes.COMMANDS:
+    def _unary(self, method: Method) -> Unary:
+        if method.path in routes.COMMANDS or method.path in routes.BATCHES:
             number = method.number
 
             async def forward(call: Call, body: bytes) -> Answer:
@@ -160,42 +174,95 @@ class Front:
                 )
 
             return answer
+        return _refuse
 
-        async def refuse(call: Call, body: object) -> Answer:  # noqa: ARG001 - a handler's shape
-            raise NotBuilt
-
-        return refuse
-
-    def _upload(self, method: Method) -> Callable[[Call, AsyncIterator[bytes]], Any]:
+    def _upload(self, method: Method) -> ClientStream:
         async def receive(call: Call, bodies: AsyncIterator[bytes]) -> Answer:
-            loop = asyncio.get_running_loop()
-            requests = (messages.read(method.request, body) for body in _pulled(bodies, loop))
-            return await self._in_thread(
-                lambda: routes.UPLOADS[method.path](
-                    self._office, call.caller, requests
-                ).SerializeToString()
-            )
+            async with self._uploads:
+                async with _within(call.deadline):
+                    received = await _received(bodies)
+                requests = (messages.read(method.request, body) for body in received)
+                return await self._in_thread(
+                    lambda: routes.UPLOADS[method.path](
+                        self._office, call.caller, requests
+                    ).SerializeToString()
+                )
 
         return receive
+
+    def _stream(self, method: Method) -> ServerStream:
+        if method.path in routes.STREAMS:
+            return self._download(method)
+        return self._watch(method) if method.path in routes.WATCHES else _refuse
+
+    def _watch(self, method: Method) -> ServerStream:
+        async def send(call: Call, body: bytes, write: Write) -> None:
+            begin = partial(routes.begin_watch, self._office, method, call.caller, body)
+            loop = asyncio.get_running_loop()
+            await self._hub.send(await loop.run_in_executor(self._readers, begin), write)
+
+        return send
+
+    def _download(self, method: Method) -> ServerStream:
+        async def send(call: Call, body: bytes, write: Write) -> None:
+            pieces = routes.answer_stream(self._office, method, call.caller, body)
+            async with _within(call.deadline), self._downloads:
+                await _send(pieces, write, self._readers)
+
+        return send
 
     async def _in_thread(self, answer: Callable[[], bytes]) -> Answer:
         loop = asyncio.get_running_loop()
         return Answer(0, _OK, await loop.run_in_executor(self._readers, answer))
 
 
-def _pulled(bodies: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-    """The messages of a stream, pulled one by one from another thread."""
+async def _refuse(*_: object) -> NoReturn:
+    raise NotBuilt
 
-    async def take() -> bytes | None:
-        return await anext(bodies, None)
 
-    while (body := asyncio.run_coroutine_threadsafe(take(), loop).result()) is not None:
-        yield body
+@contextlib.asynccontextmanager
+async def _within(deadline: float) -> AsyncIterator[None]:
+    """DeadlinePassed for what takes longer; `deadline` in Unix seconds."""
+    try:
+        async with asyncio.timeout(deadline - time.time()):
+            yield
+    except TimeoutError as late:
+        raise DeadlinePassed from late
+
+
+async def _received(bodies: AsyncIterator[bytes]) -> list[bytes]:
+    """All messages of an upload; DocumentTooLarge as soon as they are too much to hold."""
+    received: list[bytes] = []
+    left_bytes = _LARGEST_UPLOAD_BYTES
+    async for body in bodies:
+        left_bytes -= len(body) + _MESSAGE_BYTES
+        if left_bytes < 0:
+            raise DocumentTooLarge
+        received.append(body)
+    return received
+
+
+async def _send(
+    pieces: Generator[bytes, None, None], write: Write, threads: ThreadPoolExecutor
+) -> None:
+    """Write what a generator gives, a piece at a time: the next is made, by a thread, when the
+    client has taken the one before. However it ends, the generator is closed.
+    """
+    step: Future[bytes | None] = threads.submit(next, pieces, None)
+    try:
+        while (piece := await asyncio.wrap_future(step)) is not None:
+            await write(piece)
+            step = threads.submit(next, pieces, None)
+    finally:
+        # A step that has begun can't be stopped: the generator is closed behind it.
+        step.add_done_callback(lambda _: threads.submit(pieces.close))
 
 
 async def _serve(settings: FrontSettings) -> None:
     database = Database(
-        settings.writer.database_url, prepare_threshold=settings.writer.prepare_threshold
+        settings.writer.database_url,
+        direct_url=settings.direct_url,
+        prepare_threshold=settings.writer.prepare_threshold,
     )
     office = Office(
         database,
@@ -211,6 +278,7 @@ async def _serve(settings: FrontSettings) -> None:
     # The parent holds the other end of standard input: when it is gone, so is our reason to be.
     loop.add_reader(sys.stdin.fileno(), _hung_up, loop, stopping)
     await front.start()
+    gc.freeze()  # what is loaded now lives for ever: looking at it again would hold every call up
     sys.stdout.write(f"{front.port}\n")
     sys.stdout.flush()
     await stopping.wait()

@@ -1,8 +1,9 @@
 """The writer process: request bytes in, answer bytes out, over a socket pair; runs the engine.
 
 Rules: one thread reads requests into commands while the other waits for the database, so the next
-batch gathers by itself; no timer. When the front is gone the writer finishes what it has and ends.
-Signals are the front's business.
+batch gathers by itself; no timer. The commands of one call stay together where a batch has room for
+them, and the call is answered when the last is decided. When the front is gone the writer finishes
+what it has and ends. Signals are the front's business.
 """
 
 import gc
@@ -21,10 +22,12 @@ from grpc import StatusCode
 
 from gongji_svc import logs, regions
 from gongji_svc.domain.errors import Refusal
-from gongji_svc.engine import Answered, Command, Engine, Outcome
+from gongji_svc.engine import Answered, Command, Engine, Fault, Outcome
+from gongji_svc.hinting import Hints
 from gongji_svc.pipe import READY, Answer, Request, RequestReader, Settings
 from gongji_svc.services import routes
-from gongji_svc.services.contract import METHODS
+from gongji_svc.services.batching import Item
+from gongji_svc.services.contract import METHODS, Method
 from gongji_svc.services.office import Office
 from gongji_svc.services.status import code_of, internal, status_of
 from gongji_svc.storage.database import Database
@@ -40,11 +43,29 @@ _COLLECT_AFTER = (50_000, 20, 50)
 _REPLAYED = [
     method.replayed_suffix if method.path in routes.COMMANDS else b"" for method in METHODS
 ]
+_BATCHES = [routes.BATCHES.get(method.path) for method in METHODS]
+_OPEN = Fault(RuntimeError("a command was left undecided"))
+
+
+@dataclass(slots=True)
+class _Call:
+    """A request, what its commands came to so far, and how many of them are open."""
+
+    request: Request
+    outcomes: list[Outcome]
+    open: int = 0
+
+    def conclude(self, place: int, outcome: Outcome) -> bool:
+        """Note what became of one command; whether it was the last."""
+        self.outcomes[place] = outcome
+        self.open -= 1
+        return not self.open
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    request: Request
+class _Job:
+    call: _Call
+    place: int
     command: Command
 
 
@@ -55,36 +76,45 @@ class Writer:
         self._front = front
         self._office = office
         self._engine = Engine(office.database, office.clock_offset)
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._hints = Hints(office.database)
+        self._calls: queue.SimpleQueue[Sequence[_Job] | None] = queue.SimpleQueue()
+        self._next: Sequence[_Job] = ()  # of the call that had no room in the last batch
         self._sending = threading.Lock()
 
     def work(self) -> None:
         """Batch after batch, until the front is gone and everything it sent is done."""
         threading.Thread(target=self._read, name="read", daemon=True).start()
-        while (batch := self._next_batch()) is not None:
+        while batch := self._next_batch():
             started = time.perf_counter()
-            outcomes = self._engine.run([call.command for call in batch])
+            outcomes = self._engine.run([job.command for job in batch])
             self._send(
                 b"".join(
-                    _frame(call.request, outcome)
-                    for call, outcome in zip(batch, outcomes, strict=True)
+                    _frame(job.call)
+                    for job, outcome in zip(batch, outcomes, strict=True)
+                    if job.call.conclude(job.place, outcome)
                 )
             )
+            if any(isinstance(outcome, Answered) and not outcome.replayed for outcome in outcomes):
+                self._hints.want()
             _log.debug("batch", size=len(batch), seconds=time.perf_counter() - started)
         self._engine.close()
 
-    def _next_batch(self) -> Sequence[_Call] | None:
-        """Wait for a call, then take all that have come; None at the end."""
-        first = self._calls.get()
-        if first is None:
-            return None
-        batch = [first]
-        while len(batch) < _MAX_BATCH and not self._calls.empty():
-            call = self._calls.get()
-            if call is None:
-                self._calls.put(None)
-                break
-            batch.append(call)
+    def _next_batch(self) -> Sequence[_Job]:
+        """Wait for a call, then take all that have come and find room; empty at the end."""
+        jobs = self._next or self._calls.get()
+        self._next = ()
+        batch: list[_Job] = []
+        while jobs is not None and len(batch) + len(jobs) <= _MAX_BATCH:
+            batch += jobs
+            if self._calls.empty():
+                return batch
+            jobs = self._calls.get()
+        if jobs is None:
+            self._calls.put(None)  # the next one to wait must see the end too
+        elif batch:
+            self._next = jobs
+        else:
+            batch, self._next = list(jobs[:_MAX_BATCH]), jobs[_MAX_BATCH:]
         return batch
 
     def _read(self) -> None:
@@ -103,16 +133,28 @@ class Writer:
     def _take(self, request: Request) -> None:
         method = METHODS[request.method]
         try:
-            command = routes.read_command(
-                self._office, method, request.caller, request.body, request.deadline
-            )
+            items = _items(self._office, method, request)
         except Refusal as refusal:
-            self._send(_frame(request, refusal))
+            self._send(_refused(request, refusal))
         except Exception as cause:  # noqa: BLE001 - whatever it is, the next call must be served
             _log.error("a request could not be read", method=method.path, exc_info=cause)
             self._send(_broken(request))
         else:
-            self._calls.put(_Call(request, command))
+            self._put(request, items)
+
+    def _put(self, request: Request, items: Sequence[Item]) -> None:
+        """Let the commands of a call wait for their batch; without any it is answered at once."""
+        call = _Call(request, [item if isinstance(item, Refusal) else _OPEN for item in items])
+        jobs = [
+            _Job(call, place, item)
+            for place, item in enumerate(items)
+            if not isinstance(item, Refusal)
+        ]
+        call.open = len(jobs)
+        if jobs:
+            self._calls.put(jobs)
+        else:
+            self._send(_frame(call))
 
     def _send(self, frames: bytes) -> None:
         """The front may be gone: what is durable stays so, and a repeat finds it."""
@@ -123,14 +165,29 @@ class Writer:
                 _log.warning("the front is gone, answers are dropped")
 
 
-def _frame(request: Request, outcome: Outcome) -> bytes:
+def _items(office: Office, method: Method, request: Request) -> Sequence[Item]:
+    read = (office, method, request.caller, request.body, request.deadline)
+    if method.path in routes.BATCHES:
+        return routes.read_batch(*read)
+    return (routes.read_command(*read),)
+
+
+def _frame(call: _Call) -> bytes:
+    request, batch = call.request, _BATCHES[call.request.method]
+    if batch is not None:
+        return Answer(request.call, _OK, batch.answer(call.outcomes).SerializeToString()).dump()
+    (outcome,) = call.outcomes
     if isinstance(outcome, Answered):
         body = outcome.answer + _REPLAYED[request.method] if outcome.replayed else outcome.answer
         return Answer(request.call, _OK, body).dump()
     if isinstance(outcome, Refusal):
-        code = int(code_of(outcome).value[0])
-        return Answer(request.call, code, status_of(outcome).SerializeToString()).dump()
+        return _refused(request, outcome)
     return _broken(request)
+
+
+def _refused(request: Request, refusal: Refusal) -> bytes:
+    code = int(code_of(refusal).value[0])
+    return Answer(request.call, code, status_of(refusal).SerializeToString()).dump()
 
 
 def _broken(request: Request) -> bytes:

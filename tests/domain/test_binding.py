@@ -9,8 +9,10 @@ from gongji_svc.domain.binding import (
     STATES,
     BindingEvent,
     BindingState,
-    last_day_if_ended,
+    after,
+    ended_by_side,
     next_state,
+    revoked,
 )
 from gongji_svc.domain.errors import BindingNotActive, BindingNotPending, UnbindingLocked
 from tests.domain.builders import binding, policy
@@ -49,13 +51,50 @@ def test_a_binding_runs_from_its_first_to_its_last_day() -> None:
 def test_the_lock_after_binding_says_the_earliest_day() -> None:
     locked = policy({"binding.unbinding_lock": {"months": 3}})
     with pytest.raises(UnbindingLocked) as caught:
-        last_day_if_ended(BOUND, locked, date(2025, 3, 31))
+        ended_by_side(BOUND, locked, date(2025, 3, 31))
     assert caught.value.details == {"earliest_date": "2025-04-01"}
-    assert last_day_if_ended(BOUND, locked, date(2025, 4, 1)) == date(2025, 3, 31)
+    assert ended_by_side(BOUND, locked, date(2025, 4, 1)).state is BindingState.ENDED
 
 
 def test_the_end_acts_at_once_or_the_next_day_as_the_policy_says() -> None:
     today = date(2025, 2, 1)
     next_day = policy({"binding.unbinding_effect": "NEXT_DAY"})
-    assert last_day_if_ended(BOUND, policy(), today) == date(2025, 1, 31)
-    assert last_day_if_ended(BOUND, next_day, today) == today
+    at_once = ended_by_side(BOUND, policy(), today)
+    assert (at_once.state, at_once.ended_on) == (BindingState.ENDED, today)
+    later = ended_by_side(BOUND, next_day, today)
+    assert (later.state, later.ended_on, later.effective_to) == (BindingState.ACTIVE, today, today)
+    assert later.runs_on(today)
+    assert not later.runs_on(date(2025, 2, 2))
+
+
+def test_what_has_not_begun_ends_at_once() -> None:
+    next_day = policy({"binding.unbinding_effect": "NEXT_DAY"})
+    to_come = binding(2, effective_from=date(2025, 3, 1))
+    ended = ended_by_side(to_come, next_day, date(2025, 2, 1))
+    assert ended.state is BindingState.ENDED
+
+
+def test_an_end_to_come_cannot_be_ordered_twice_but_revoked() -> None:
+    today = date(2025, 2, 1)
+    next_day = policy({"binding.unbinding_effect": "NEXT_DAY"})
+    later = ended_by_side(BOUND, next_day, today)
+    with pytest.raises(BindingNotActive):
+        ended_by_side(later, next_day, today)
+    assert revoked(later, today).state is BindingState.ENDED
+
+
+def test_an_application_can_be_withdrawn_whatever_the_lock_and_was_never_approved() -> None:
+    locked = policy({"binding.unbinding_lock": {"months": 3}})
+    waiting = binding(2, state=BindingState.PENDING_REVIEW, approved=False)
+    withdrawn = ended_by_side(waiting, locked, date(2025, 1, 2))
+    assert (withdrawn.state, withdrawn.approved) == (BindingState.ENDED, False)
+
+
+def test_a_revocation_knows_no_lock() -> None:
+    assert revoked(BOUND, date(2025, 1, 2)).state is BindingState.ENDED
+
+
+def test_an_approval_makes_it_count_for_a_lifetime() -> None:
+    waiting = binding(2, state=BindingState.PENDING_REVIEW, approved=False)
+    assert after(waiting, BindingEvent.APPROVE).approved
+    assert not after(waiting, BindingEvent.REJECT).approved

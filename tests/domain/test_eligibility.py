@@ -200,6 +200,12 @@ def test_a_lifetime_limit_counts_people_once_and_never_forgets_them() -> None:
     assert refusal(known, {"members.lifetime": 20}) is None
 
 
+def test_an_application_that_waits_for_review_counts_for_a_lifetime() -> None:
+    waiting = family(20, state=BindingState.PENDING_REVIEW, approved=False)
+    asked = application(donor_bindings=waiting)
+    expect(errors.LifetimeMembersExceeded, asked, members__lifetime=20)
+
+
 def test_an_application_that_was_rejected_is_no_member_of_a_lifetime() -> None:
     rejected = family(20, state=BindingState.REJECTED, approved=False)
     assert refusal(application(donor_bindings=rejected), {"members.lifetime": 20}) is None

@@ -62,6 +62,15 @@ SHAPES: list[tuple[str, Mapping[str, object], Mapping[str, object]]] = [
         {"donor_account_kinds": (AccountKind.PAST_YEARS,)},
     ),
     (
+        "Zhejiang parts the years and moves what is left at their turn",
+        {
+            "accounts.own_kinds": ["CURRENT_YEAR", "PAST_YEARS"],
+            "accounts.donor_kinds": ["PAST_YEARS"],
+            "accounts.year_end_move": True,
+        },
+        {"donor_account_kinds": (AccountKind.PAST_YEARS,), "year_end_move": True},
+    ),
+    (
         "Wenzhou takes donors of the same region first and one donor a person",
         {"order.same_pool_first": True, "members.donors_at_once": 1, "members.one_role_only": True},
         {"same_pool_first": True, "donors_at_once": 1, "one_role_only": True},

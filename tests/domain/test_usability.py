@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gongji_svc.domain.binding import BindingState
+from gongji_svc.domain.explanation import obstacle_advised, why_worded
 from gongji_svc.domain.person import PUBLICLY_FUNDED, Account, Enrolment, Period, Person
 from gongji_svc.domain.terms import (
     AccountKind,
@@ -46,7 +47,7 @@ LAPSED = enrolment(
 )
 
 
-def reasons(
+def found(
     values: Mapping[str, object] | None = None,
     *,
     bound: Mapping[str, Any] | None = None,
@@ -56,18 +57,24 @@ def reasons(
     patient_enrolment: Enrolment | None = None,
     use: Use = Use.MEDICAL,
     moved: bool = False,
-) -> list[Why]:
-    found = obstacles(
-        binding(2, **(bound or {})),
-        donor or person(2),
-        None if moved else donor_enrolment or enrolment(),
-        beneficiary or person(1),
-        patient_enrolment or enrolment(),
-        policy(values),
-        use,
-        TODAY,
+    uninsured: bool = False,
+) -> list[Obstacle]:
+    return list(
+        obstacles(
+            binding(2, **(bound or {})),
+            donor or person(2),
+            None if moved else donor_enrolment or enrolment(),
+            beneficiary or person(1),
+            None if uninsured else patient_enrolment or enrolment(),
+            policy(values),
+            use,
+            TODAY,
+        )
     )
-    return [obstacle.why for obstacle in found]
+
+
+def reasons(values: Mapping[str, object] | None = None, **case: Any) -> list[Why]:
+    return [obstacle.why for obstacle in found(values, **case)]
 
 
 def test_a_plain_binding_is_usable() -> None:
@@ -83,19 +90,7 @@ def test_a_binding_that_is_not_active_gives_its_state_as_the_reason(state: Bindi
 @pytest.mark.requirement("HOH-11")
 def test_a_binding_that_has_not_begun_says_when_it_will() -> None:
     start = date(2025, 6, 1)
-    found = list(
-        obstacles(
-            binding(2, effective_from=start),
-            person(2),
-            enrolment(),
-            person(1),
-            enrolment(),
-            policy(),
-            Use.MEDICAL,
-            TODAY,
-        )
-    )
-    assert found == [Obstacle(Why.NOT_STARTED, until=start)]
+    assert found(bound={"effective_from": start}) == [Obstacle(Why.NOT_STARTED, until=start)]
 
 
 def test_a_binding_whose_last_day_has_passed_is_expired() -> None:
@@ -134,21 +129,63 @@ def test_the_patient_must_be_insured_in_an_admitted_insurance_and_region() -> No
 
 @pytest.mark.requirement("NAT-07")
 def test_several_reasons_are_told_apart() -> None:
-    found = reasons(bound={"state": BindingState.SUSPENDED}, donor_enrolment=LAPSED)
-    assert found == [Why.SUSPENDED, Why.DONOR_LAPSED]
+    told = reasons(bound={"state": BindingState.SUSPENDED}, donor_enrolment=LAPSED)
+    assert told == [Why.SUSPENDED, Why.DONOR_LAPSED]
+
+
+def test_of_a_binding_that_is_over_only_that_is_told() -> None:
+    over = {
+        "state": BindingState.EXPIRED,
+        "effective_to": date(2025, 5, 5),
+        "uses": frozenset({Use.PREMIUM}),
+    }
+    assert reasons(bound=over) == [Why.EXPIRED]
+    future = {"state": BindingState.ENDED, "effective_from": date(2025, 6, 1)}
+    assert found(bound=future) == [Obstacle(Why.ENDED)]
+
+
+@pytest.mark.requirement("NAT-07")
+def test_a_relative_who_was_never_insured_or_died_is_not_insured() -> None:
+    assert reasons(uninsured=True) == [Why.BENEFICIARY_NOT_INSURED]
+    died = person(1, died_on=date(2025, 1, 1))
+    assert reasons(beneficiary=died) == [Why.BENEFICIARY_NOT_INSURED]
+
+
+@pytest.mark.requirement("NAT-07")
+def test_an_insurance_that_will_run_again_says_from_when() -> None:
+    again = date(2025, 9, 1)
+    for before, why in (
+        (Period(date(2025, 2, 1), None, InsuredStatus.PAUSED), Why.DONOR_LAPSED),
+        (Period(START, date(2025, 1, 31)), Why.DONOR_NOT_INSURED),
+    ):
+        interrupted = enrolment(Insurance.EMPLOYEE, HOHHOT, before, Period(again))
+        donors = found(donor_enrolment=interrupted)
+        assert [(one.why, one.until) for one in donors] == [(why, again)]
+        relatives = found(patient_enrolment=interrupted)
+        assert relatives == [Obstacle(Why.BENEFICIARY_NOT_INSURED, again)]
+
+
+@pytest.mark.requirement("NAT-07")
+@pytest.mark.parametrize("why", Why)
+def test_every_reason_says_in_chinese_what_it_means_and_what_to_do_next(why: Why) -> None:
+    meaning, advice, nothing = obstacle_advised(Obstacle(why)).split("。")
+    assert meaning == why_worded(why)
+    assert advice not in ("", meaning)
+    assert nothing == ""
+    assert TODAY.isoformat() in obstacle_advised(Obstacle(why, TODAY))
 
 
 @pytest.mark.requirement("HOH-17", "TIL-D3")
 def test_a_visit_must_be_of_a_type_at_a_place_and_in_an_area_the_donors_region_admits() -> None:
     visit = Visit(VisitType.PHARMACY, InstitutionKind.PHARMACY, HOHHOT)
 
-    def found(values: Mapping[str, object], donor_region: str = HOHHOT) -> list[Why]:
+    def barred(values: Mapping[str, object], donor_region: str = HOHHOT) -> list[Why]:
         return [o.why for o in visit_obstacles(visit, donor_region, policy(values))]
 
-    assert found({}) == []
-    assert found({"use.places": ["HOSPITAL"]}) == [Why.PLACE_NOT_ADMITTED]
-    assert found({"use.visit_types": ["OUTPATIENT"]}) == [Why.VISIT_TYPE_NOT_ADMITTED]
-    assert found({}, TIELING) == [Why.CARE_OUT_OF_AREA]
+    assert barred({}) == []
+    assert barred({"use.places": ["HOSPITAL"]}) == [Why.PLACE_NOT_ADMITTED]
+    assert barred({"use.visit_types": ["OUTPATIENT"]}) == [Why.VISIT_TYPE_NOT_ADMITTED]
+    assert barred({}, TIELING) == [Why.CARE_OUT_OF_AREA]
 
 
 RESERVE = policy({"accounts.reserve_fen": 100_000})

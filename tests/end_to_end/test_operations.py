@@ -17,7 +17,7 @@ from gongji_svc.services.contract import METHODS, SERVICES, Method
 from tests.end_to_end.refusals import refusal_of
 from tests.end_to_end.service import Service, health, metadata_of
 
-_SERVED = {*routes.COMMANDS, *routes.READS, *routes.UPLOADS}
+_SERVED = {*routes.COMMANDS, *routes.BATCHES, *routes.READS, *routes.UPLOADS, *routes.STREAMS}
 _TO_COME = [method for method in METHODS if method.path not in _SERVED]
 
 

@@ -5,7 +5,8 @@ and the token are left out.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -14,7 +15,8 @@ from google.protobuf.message import Message
 from gongji_svc import regions
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.calendar import start_of
-from gongji_svc.domain.errors import NotBuilt
+from gongji_svc.domain.errors import NotBuilt, Refusal
+from gongji_svc.engine import Engine
 from gongji_svc.services import messages, routes
 from gongji_svc.services.access import check_role
 from gongji_svc.services.contract import Method, method_of
@@ -54,6 +56,8 @@ class Driver:
         body = request.SerializeToString()
         if method.path in routes.COMMANDS:
             return self._run(method, caller, body)
+        if method.path in routes.BATCHES:
+            return self._run_batch(method, caller, body)
         if method.path not in routes.READS:
             raise NotBuilt
         answer = routes.answer_read(self.office, method, caller, body)
@@ -75,6 +79,23 @@ class Driver:
         read = (messages.read(method.request, piece.SerializeToString()) for piece in pieces)
         return routes.UPLOADS[method.path](self.office, caller, read)
 
+    def download(
+        self,
+        role: str,
+        subject: object,
+        service: str,
+        rpc: str,
+        request: Message,
+        *,
+        actor: str = "",
+    ) -> Generator[Any, None, None]:
+        """The responses of a stream, each made when it is asked for; a Refusal is raised then."""
+        method = method_of(service, rpc)
+        caller = _caller(method, role, subject, actor)
+        body = request.SerializeToString()
+        for piece in routes.answer_stream(self.office, method, caller, body):
+            yield method.response.FromString(piece)
+
     def close(self) -> None:
         """Close every connection."""
         self.office.close()
@@ -85,6 +106,16 @@ class Driver:
         answered = self.office.run(command)
         suffix = method.replayed_suffix if answered.replayed else b""
         return method.response.FromString(answered.answer + suffix)
+
+    def _run_batch(self, method: Method, caller: Caller, body: bytes) -> Message:
+        deadline = time.time() + _DEADLINE_SECONDS
+        items = routes.read_batch(self.office, method, caller, body, deadline)
+        commands = [item for item in items if not isinstance(item, Refusal)]
+        with closing(Engine(self.office.database, self.office.clock_offset)) as engine:
+            decided = iter(engine.run(commands))
+        outcomes = [item if isinstance(item, Refusal) else next(decided) for item in items]
+        answer = routes.BATCHES[method.path].answer(outcomes).SerializeToString()
+        return method.response.FromString(answer)
 
 
 def _caller(method: Method, role: str, subject: object, actor: str) -> Caller:

@@ -1,7 +1,10 @@
-"""UploadDocument, and documents as an application names them."""
+"""UploadDocument, documents as an application names them, and what becomes of the others."""
 
 import hashlib
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -10,8 +13,9 @@ from google.protobuf.message import Message
 from gongji.v1 import binding_pb2 as pb
 from gongji_svc.domain import errors
 from gongji_svc.storage.database import Database
-from gongji_svc.storage.documents import content_of
+from gongji_svc.storage.documents import content_of, read_document, remove_unattached
 from gongji_svc.storage.ids import region_of
+from gongji_svc.upkeep.documents import remove_old_documents
 from tests.families import Families
 from tests.services.applications import (
     CLERK,
@@ -37,6 +41,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
 PDF = b"%PDF-1.7\n%%EOF\n"
 MOST_BYTES = 10 * 1024 * 1024
 MEBIBYTE = 1024 * 1024
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +52,14 @@ def families(shared_database: Database) -> Families:
 @pytest.fixture(scope="module")
 def driver(shared_database: Database) -> Driver:
     return Driver(shared_database, on=DAY)
+
+
+def content_in(database: Database, driver: Driver, document_id: str) -> bytes:
+    """What is kept of a document's content."""
+    with database.reader() as tx:
+        document = read_document(tx, UUID(document_id))
+        assert document is not None
+        return b"".join(content_of(tx, document, driver.office.sealer))
 
 
 def kept(database: Database, uploader: object) -> tuple[object, ...]:
@@ -72,8 +85,7 @@ def test_a_document_is_kept_as_it_came(
     answer = upload(driver, donor, header(media_type=media_type), content[:5], content[5:])
     assert answer.sha256 == hashlib.sha256(content).hexdigest()
     assert answer.size_bytes == len(content)
-    with shared_database.reader() as tx:
-        assert content_of(tx, UUID(answer.document_id), driver.office.sealer) == content
+    assert content_in(shared_database, driver, answer.document_id) == content
 
 
 def test_a_document_of_the_greatest_size_is_kept_in_sealed_chunks(
@@ -86,8 +98,7 @@ def test_a_document_of_the_greatest_size_is_kept_in_sealed_chunks(
         query = """SELECT count(*), sum(position('JFIF'::bytea IN content)) FROM document_chunks
                    WHERE document_id = %s"""
         assert tx.execute(query, [answer.document_id]).fetchone() == (20, 0)
-    with shared_database.reader() as tx:
-        assert content_of(tx, UUID(answer.document_id), driver.office.sealer) == content
+    assert content_in(shared_database, driver, answer.document_id) == content
 
 
 def test_a_document_beyond_the_greatest_size_is_refused_and_not_kept(
@@ -278,3 +289,70 @@ def test_what_one_clerk_uploaded_another_of_the_region_may_use(
         document_ids=documents_for(driver, policy, HOHHOT, role="counter"),
     )
     assert create(driver, HOHHOT, request, role="counter").binding.created_by.actor == CLERK
+
+
+# --- attached by no application
+
+
+def test_what_nobody_attached_is_removed_after_a_day(database: Database) -> None:
+    driver, families = Driver(database, on=DAY), Families(database)
+    donor = donor_in(families, HOHHOT)
+    request = application(driver, donor, relative_in(families, HOHHOT), region=HOHHOT)
+    create(driver, donor, request)
+    forgotten = donor_in(families, ULANQAB)
+    upload(driver, forgotten, header())
+    driver.office.clock_offset += 23 * HOUR
+    assert remove_old_documents(driver.office) == 0
+    driver.office.clock_offset += 2 * HOUR
+    assert remove_old_documents(driver.office) == 1
+    assert kept(database, forgotten) == (0, 0)
+    assert kept(database, donor) == (len(request.document_ids), len(request.document_ids))
+
+
+def test_all_that_is_old_is_removed_however_much_it_is(database: Database) -> None:
+    driver, families = Driver(database, on=DAY), Families(database)
+    donors = [donor_in(families, region) for region in (HOHHOT, ULANQAB)]
+    for number in range(110):
+        upload(driver, donors[number % 2], header())
+    driver.office.clock_offset += 25 * HOUR
+    assert remove_old_documents(driver.office) == 110
+
+
+def test_an_application_that_comes_too_late_finds_no_documents(database: Database) -> None:
+    driver, families = Driver(database, on=DAY), Families(database)
+    donor = donor_in(families, HOHHOT)
+    request = application(driver, donor, relative_in(families, HOHHOT), region=HOHHOT)
+    with ThreadPoolExecutor(1) as thread, database.transaction() as tx:
+        removed = remove_unattached(tx, driver.office.now() + HOUR, 100)
+        late = thread.submit(create, driver, donor, request)
+        while not _waits_for_a_lock(database):
+            assert not late.done()
+            time.sleep(0.01)
+    assert removed == len(request.document_ids)
+    assert isinstance(late.exception(), errors.DocumentNotFound)
+
+
+def test_documents_are_attached_or_removed_and_never_both(database: Database) -> None:
+    driver, families = Driver(database, on=DAY), Families(database)
+
+    def remove() -> int:
+        with database.transaction() as tx:
+            return remove_unattached(tx, driver.office.now() + HOUR, 100)
+
+    for _ in range(20):
+        donor, child = donor_in(families, HOHHOT), relative_in(families, HOHHOT)
+        request = application(driver, donor, child, region=HOHHOT)
+        count = len(request.document_ids)
+        with ThreadPoolExecutor(2) as both:
+            created, removed = both.submit(create, driver, donor, request), both.submit(remove)
+        left = 0 if created.exception() else count
+        # What the application still held when the others went is for the next time.
+        assert removed.result() + remove() == count - left
+        assert kept(database, donor) == (left, left)
+
+
+def _waits_for_a_lock(database: Database) -> bool:
+    query = """SELECT count(*) FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    with database.connect() as tx:
+        return tx.execute(query).fetchone() != (0,)

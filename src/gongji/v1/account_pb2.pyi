@@ -1454,6 +1454,76 @@ class ListEntriesResponse(_message.Message):
 Global___ListEntriesResponse: _TypeAlias = ListEntriesResponse  # noqa: Y015
 
 @_typing.final
+class ExportEntriesRequest(_message.Message):
+    """Request of AccountService.ExportEntries; every filter that is given must fit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    OCCURRED_FROM_FIELD_NUMBER: _builtins.int
+    OCCURRED_TO_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    BENEFICIARY_ID_FIELD_NUMBER: _builtins.int
+    ASCENDING_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """The account."""
+    beneficiary_id: _builtins.str
+    """Relative it was for; empty: all."""
+    ascending: _builtins.bool
+    """Oldest first; otherwise newest first. Order is by seq."""
+    @_builtins.property
+    def occurred_from(self) -> _timestamp_pb2.Timestamp:
+        """Happened at this instant or later."""
+
+    @_builtins.property
+    def occurred_to(self) -> _timestamp_pb2.Timestamp:
+        """Happened before this instant."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EntryKind.ValueType]:
+        """Kinds; none: all."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        occurred_from: _timestamp_pb2.Timestamp | None = ...,
+        occurred_to: _timestamp_pb2.Timestamp | None = ...,
+        kinds: _abc.Iterable[Global___EntryKind.ValueType] | None = ...,
+        beneficiary_id: _builtins.str = ...,
+        ascending: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_from", b"occurred_from", "occurred_to", b"occurred_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "ascending", b"ascending", "beneficiary_id", b"beneficiary_id", "kinds", b"kinds", "occurred_from", b"occurred_from", "occurred_to", b"occurred_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEntriesRequest: _TypeAlias = ExportEntriesRequest  # noqa: Y015
+
+@_typing.final
+class ExportEntriesResponse(_message.Message):
+    """Response of AccountService.ExportEntries: a piece of the table."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """Whole rows, at most 1 MiB a message."""
+    def __init__(
+        self,
+        *,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEntriesResponse: _TypeAlias = ExportEntriesResponse  # noqa: Y015
+
+@_typing.final
 class GetHistoricalBalanceRequest(_message.Message):
     """Request of AccountService.GetHistoricalBalance."""
 
@@ -1465,7 +1535,7 @@ class GetHistoricalBalanceRequest(_message.Message):
     """The account."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
-        """The instant, by recorded_at; entries recorded at it count."""
+        """The instant, by recorded_at, before now; entries recorded at it count."""
 
     def __init__(
         self,

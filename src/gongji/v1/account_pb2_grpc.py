@@ -95,6 +95,11 @@ class AccountServiceStub:
                 request_serializer=gongji_dot_v1_dot_account__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=gongji_dot_v1_dot_account__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.ExportEntries = channel.unary_stream(
+                '/gongji.v1.AccountService/ExportEntries',
+                request_serializer=gongji_dot_v1_dot_account__pb2.ExportEntriesRequest.SerializeToString,
+                response_deserializer=gongji_dot_v1_dot_account__pb2.ExportEntriesResponse.FromString,
+                _registered_method=True)
         self.GetHistoricalBalance = channel.unary_unary(
                 '/gongji.v1.AccountService/GetHistoricalBalance',
                 request_serializer=gongji_dot_v1_dot_account__pb2.GetHistoricalBalanceRequest.SerializeToString,
@@ -232,8 +237,17 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportEntries(self, request, context):
+        """ExportEntries gives the entries as a table for spreadsheets (导出明细): CSV in UTF-8 with a byte order
+        mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetHistoricalBalance(self, request, context):
-        """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at.
+        """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at. The answer never
+        changes: an instant that is not over yet is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -359,6 +373,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=gongji_dot_v1_dot_account__pb2.ListEntriesRequest.FromString,
                     response_serializer=gongji_dot_v1_dot_account__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'ExportEntries': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEntries,
+                    request_deserializer=gongji_dot_v1_dot_account__pb2.ExportEntriesRequest.FromString,
+                    response_serializer=gongji_dot_v1_dot_account__pb2.ExportEntriesResponse.SerializeToString,
             ),
             'GetHistoricalBalance': grpc.unary_unary_rpc_method_handler(
                     servicer.GetHistoricalBalance,
@@ -731,6 +750,33 @@ class AccountService:
             '/gongji.v1.AccountService/ListEntries',
             gongji_dot_v1_dot_account__pb2.ListEntriesRequest.SerializeToString,
             gongji_dot_v1_dot_account__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/gongji.v1.AccountService/ExportEntries',
+            gongji_dot_v1_dot_account__pb2.ExportEntriesRequest.SerializeToString,
+            gongji_dot_v1_dot_account__pb2.ExportEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

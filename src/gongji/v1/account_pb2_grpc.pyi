@@ -61,8 +61,14 @@ class AccountServiceStub:
     """ListAdjustments lists the corrections of a region."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_account_pb2.ListEntriesRequest, _account_pb2.ListEntriesResponse]
     """ListEntries answers whose purchase used the money, where, when and how much (账户明细)."""
+    ExportEntries: _grpc.UnaryStreamMultiCallable[_account_pb2.ExportEntriesRequest, _account_pb2.ExportEntriesResponse]
+    """ExportEntries gives the entries as a table for spreadsheets (导出明细): CSV in UTF-8 with a byte order
+    mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai.
+    """
     GetHistoricalBalance: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetHistoricalBalanceRequest, _account_pb2.GetHistoricalBalanceResponse]
-    """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at."""
+    """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at. The answer never
+    changes: an instant that is not over yet is refused.
+    """
     CreateHold: _grpc.UnaryUnaryMultiCallable[_account_pb2.CreateHoldRequest, _account_pb2.CreateHoldResponse]
     """CreateHold sets money aside for a later purchase (预留); it passes the donor's checks and counts
     against the donor's limits from now on.
@@ -117,8 +123,14 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """ListAdjustments lists the corrections of a region."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_account_pb2.ListEntriesRequest, _account_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """ListEntries answers whose purchase used the money, where, when and how much (账户明细)."""
+    ExportEntries: _aio.UnaryStreamMultiCallable[_account_pb2.ExportEntriesRequest, _account_pb2.ExportEntriesResponse]  # type: ignore[assignment]
+    """ExportEntries gives the entries as a table for spreadsheets (导出明细): CSV in UTF-8 with a byte order
+    mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai.
+    """
     GetHistoricalBalance: _aio.UnaryUnaryMultiCallable[_account_pb2.GetHistoricalBalanceRequest, _account_pb2.GetHistoricalBalanceResponse]  # type: ignore[assignment]
-    """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at."""
+    """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at. The answer never
+    changes: an instant that is not over yet is refused.
+    """
     CreateHold: _aio.UnaryUnaryMultiCallable[_account_pb2.CreateHoldRequest, _account_pb2.CreateHoldResponse]  # type: ignore[assignment]
     """CreateHold sets money aside for a later purchase (预留); it passes the donor's checks and counts
     against the donor's limits from now on.
@@ -244,12 +256,24 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """ListEntries answers whose purchase used the money, where, when and how much (账户明细)."""
 
     @_abc_1.abstractmethod
+    def ExportEntries(
+        self,
+        request: _account_pb2.ExportEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_account_pb2.ExportEntriesResponse], _abc.AsyncIterator[_account_pb2.ExportEntriesResponse]]:
+        """ExportEntries gives the entries as a table for spreadsheets (导出明细): CSV in UTF-8 with a byte order
+        mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai.
+        """
+
+    @_abc_1.abstractmethod
     def GetHistoricalBalance(
         self,
         request: _account_pb2.GetHistoricalBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.GetHistoricalBalanceResponse, _abc.Awaitable[_account_pb2.GetHistoricalBalanceResponse]]:
-        """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at."""
+        """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at. The answer never
+        changes: an instant that is not over yet is refused.
+        """
 
     @_abc_1.abstractmethod
     def CreateHold(

@@ -234,7 +234,7 @@ class _EndCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EndCause.Val
     END_CAUSE_REVOKED: _EndCause.ValueType  # 3
     """Revoked by the agency or a reviewer (撤销)."""
     END_CAUSE_INSURANCE_CHANGED: _EndCause.ValueType  # 4
-    """Ended by law: a side's insurance ended or moved outside the area (关系变动自动解除)."""
+    """Ended by law: a side is now insured outside the area the policy allows (关系变动自动解除)."""
     END_CAUSE_DIED: _EndCause.ValueType  # 5
     """Ended because a side died (死亡)."""
 
@@ -250,7 +250,7 @@ END_CAUSE_BENEFICIARY: EndCause.ValueType  # 2
 END_CAUSE_REVOKED: EndCause.ValueType  # 3
 """Revoked by the agency or a reviewer (撤销)."""
 END_CAUSE_INSURANCE_CHANGED: EndCause.ValueType  # 4
-"""Ended by law: a side's insurance ended or moved outside the area (关系变动自动解除)."""
+"""Ended by law: a side is now insured outside the area the policy allows (关系变动自动解除)."""
 END_CAUSE_DIED: EndCause.ValueType  # 5
 """Ended because a side died (死亡)."""
 Global___EndCause: _TypeAlias = EndCause  # noqa: Y015
@@ -497,7 +497,9 @@ class Binding(_message.Message):
 
     @_builtins.property
     def ended_on(self) -> _date_pb2.Date:
-        """Last day of use of an ended binding (解除日期); absent: not ended."""
+        """Last day of use of a binding that has ended, or will with this day (解除日期); absent: no end is
+        ordered. Where the region lets an end act the next day, the state stays until the day is over.
+        """
 
     @_builtins.property
     def earliest_end_on(self) -> _date_pb2.Date:
@@ -1482,6 +1484,7 @@ class EndBindingRequest(_message.Message):
     NOTICE_ACCEPTED_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     NOTICE_VERSION_FIELD_NUMBER: _builtins.int
+    FOR_PERSON_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before sending; the same id again gives the same answer."""
     binding_id: _builtins.str
@@ -1494,6 +1497,8 @@ class EndBindingRequest(_message.Message):
     """Reason, at most 500 characters; needed for a revocation."""
     notice_version: _builtins.str
     """Version of the notice that was accepted, as GetPolicy states it; empty: the one in force."""
+    for_person_id: _builtins.str
+    """COUNTER: the person the clerk acts for, donor or beneficiary; empty: the donor."""
     def __init__(
         self,
         *,
@@ -1502,10 +1507,11 @@ class EndBindingRequest(_message.Message):
         notice_accepted: _builtins.bool = ...,
         reason: _builtins.str = ...,
         notice_version: _builtins.str = ...,
+        for_person_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding_id", b"binding_id", "notice_accepted", b"notice_accepted", "notice_version", b"notice_version", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding_id", b"binding_id", "for_person_id", b"for_person_id", "notice_accepted", b"notice_accepted", "notice_version", b"notice_version", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

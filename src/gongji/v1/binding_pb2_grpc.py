@@ -106,8 +106,10 @@ class BindingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadDocument(self, request, context):
-        """DownloadDocument reads a document: its description, then its content in pieces. Only for who
-        uploaded it, and for the reviewers and clerks of the region of the donor it is attached to.
+        """DownloadDocument reads a document: its description, then its content in pieces. Only for its owner
+        and for reviewers. Owners are who uploaded it (of a clerk, the clerks of that region) and, once it
+        is attached to a binding, the donor and the donor's guardians; reviewers are those of the donor's
+        region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,8 +43,10 @@ class BindingServiceStub:
     in the query and the body is the file.
     """
     DownloadDocument: _grpc.UnaryStreamMultiCallable[_binding_pb2.DownloadDocumentRequest, _binding_pb2.DownloadDocumentResponse]
-    """DownloadDocument reads a document: its description, then its content in pieces. Only for who
-    uploaded it, and for the reviewers and clerks of the region of the donor it is attached to.
+    """DownloadDocument reads a document: its description, then its content in pieces. Only for its owner
+    and for reviewers. Owners are who uploaded it (of a clerk, the clerks of that region) and, once it
+    is attached to a binding, the donor and the donor's guardians; reviewers are those of the donor's
+    region.
     """
     CreateBinding: _grpc.UnaryUnaryMultiCallable[_binding_pb2.CreateBindingRequest, _binding_pb2.CreateBindingResponse]
     """CreateBinding applies for a binding by the donor, a guardian of the donor, or a clerk for one.
@@ -93,8 +95,10 @@ class BindingServiceAsyncStub(BindingServiceStub):
     in the query and the body is the file.
     """
     DownloadDocument: _aio.UnaryStreamMultiCallable[_binding_pb2.DownloadDocumentRequest, _binding_pb2.DownloadDocumentResponse]  # type: ignore[assignment]
-    """DownloadDocument reads a document: its description, then its content in pieces. Only for who
-    uploaded it, and for the reviewers and clerks of the region of the donor it is attached to.
+    """DownloadDocument reads a document: its description, then its content in pieces. Only for its owner
+    and for reviewers. Owners are who uploaded it (of a clerk, the clerks of that region) and, once it
+    is attached to a binding, the donor and the donor's guardians; reviewers are those of the donor's
+    region.
     """
     CreateBinding: _aio.UnaryUnaryMultiCallable[_binding_pb2.CreateBindingRequest, _binding_pb2.CreateBindingResponse]  # type: ignore[assignment]
     """CreateBinding applies for a binding by the donor, a guardian of the donor, or a clerk for one.
@@ -152,8 +156,10 @@ class BindingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _binding_pb2.DownloadDocumentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_binding_pb2.DownloadDocumentResponse], _abc.AsyncIterator[_binding_pb2.DownloadDocumentResponse]]:
-        """DownloadDocument reads a document: its description, then its content in pieces. Only for who
-        uploaded it, and for the reviewers and clerks of the region of the donor it is attached to.
+        """DownloadDocument reads a document: its description, then its content in pieces. Only for its owner
+        and for reviewers. Owners are who uploaded it (of a clerk, the clerks of that region) and, once it
+        is attached to a binding, the donor and the donor's guardians; reviewers are those of the donor's
+        region.
         """
 
     @_abc_1.abstractmethod

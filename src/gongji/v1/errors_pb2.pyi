@@ -302,6 +302,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The order must name each current binding of the beneficiary exactly once (INVALID_ARGUMENT).
     List the bindings again and send the whole order.
     """
+    ERROR_REASON_NOTICE_OUTDATED: _ErrorReason.ValueType  # 245
+    """Another version of the notice on ending is in force (FAILED_PRECONDITION). Read and accept that
+    version (GetPolicy).
+    """
+    ERROR_REASON_APPLICATION_EXPIRED: _ErrorReason.ValueType  # 246
+    """The last day of the application passed before it was decided (FAILED_PRECONDITION). Reject it;
+    the donor applies anew.
+    """
     ERROR_REASON_ACCOUNT_NOT_FOUND: _ErrorReason.ValueType  # 131
     """---- Accounts and holds ----
 
@@ -812,6 +820,14 @@ Nothing; see GetPolicy for the order.
 ERROR_REASON_ORDER_INCOMPLETE: ErrorReason.ValueType  # 117
 """The order must name each current binding of the beneficiary exactly once (INVALID_ARGUMENT).
 List the bindings again and send the whole order.
+"""
+ERROR_REASON_NOTICE_OUTDATED: ErrorReason.ValueType  # 245
+"""Another version of the notice on ending is in force (FAILED_PRECONDITION). Read and accept that
+version (GetPolicy).
+"""
+ERROR_REASON_APPLICATION_EXPIRED: ErrorReason.ValueType  # 246
+"""The last day of the application passed before it was decided (FAILED_PRECONDITION). Reject it;
+the donor applies anew.
 """
 ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 131
 """---- Accounts and holds ----

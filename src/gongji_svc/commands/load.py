@@ -1,18 +1,35 @@
-"""`gongji load`: a CSV file of people, places, accounts or prices, all of it or nothing."""
+"""`gongji load`: a CSV file of people, places, accounts, prices or allocations.
+
+Rule: while a row is bad nothing of its file is loaded. Allocations are then booked chunk by chunk:
+run again, the command goes on where it was broken off.
+"""
 
 import argparse
 import gc
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from gongji_svc import regions
 from gongji_svc.commands import UsageError
 from gongji_svc.config import Config
+from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import ConcurrentChange
+from gongji_svc.services.allocating import Allocated, FileChanged, allocate
 from gongji_svc.services.loading import Loaded, load
 from gongji_svc.services.loading_kinds import KINDS
 from gongji_svc.services.office import Office
@@ -23,20 +40,26 @@ from gongji_svc.storage.keycheck import check_keys
 from gongji_svc.storage.keyfile import own_keys
 from gongji_svc.storage.sealing import Sealer
 
+_ALLOCATIONS = "allocations"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which kind of file, which file, and for which region."""
-    parser.add_argument("kind", choices=sorted(KINDS), help="what the file holds")
+    parser.add_argument("kind", choices=sorted((*KINDS, _ALLOCATIONS)), help="what the file holds")
     parser.add_argument("file", type=Path, metavar="FILE", help="CSV, UTF-8, with a header row")
     parser.add_argument(
-        "--region", type=_region, help="6 digits; where a row leaves its region empty"
+        "--region",
+        type=_region,
+        help="6 digits; where a row leaves its region empty; whose books, for allocations",
     )
-    parser.epilog = "The columns: docs/loading.md. Exit status 1: nothing was loaded."
+    parser.epilog = "The columns: docs/loading.md. Exit status 1: not every row was loaded."
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Load the file; what is wrong is told on standard error as FILE:LINE: FIELD: what."""
     rulebook = regions.load()
+    if args.kind == _ALLOCATIONS and not args.region:
+        raise UsageError("allocations: name the region whose accounts they are for by --region")
     if args.region and not rulebook.serves(args.region):
         raise UsageError(
             f"--region {args.region}: no rules for it or its province; nothing was loaded"
@@ -48,21 +71,27 @@ def run(args: argparse.Namespace, config: Config) -> int:
         check_keys(database, keys)
         office = Office(database, rulebook, Sealer(keys))
         gc.freeze()  # what is loaded now stays: the collector need not walk it for every chunk
-        started = time.perf_counter()
-        try:
-            loaded = _load(office, args.kind, args.file, args.region or "")
-        except ConcurrentChange:
-            print(
-                f"{args.file}: nothing was loaded: others changed the same meanwhile; run it again",
-                file=sys.stderr,
-            )
-            return 1
+        if args.kind == _ALLOCATIONS:
+            return _run_allocations(office, args.region, args.file)
+        return _run_whole(office, args.kind, args.file, args.region or "")
+
+
+def _run_whole(office: Office, kind: str, path: Path, region: str) -> int:
+    started = time.perf_counter()
+    try:
+        loaded = _load(office, kind, path, region)
+    except ConcurrentChange:
+        print(
+            f"{path}: nothing was loaded: others changed the same meanwhile; run it again",
+            file=sys.stderr,
+        )
+        return 1
     if loaded.faults:
-        print(f"{args.file}: nothing was loaded: {loaded.faults} faults", file=sys.stderr)
+        print(f"{path}: nothing was loaded: {loaded.faults} faults", file=sys.stderr)
         return 1
     seconds = time.perf_counter() - started
     rate = loaded.rows / seconds
-    print(f"{args.file}: {loaded.rows} rows in {seconds:.1f} s, {rate:.0f} rows a second")
+    print(f"{path}: {loaded.rows} rows in {seconds:.1f} s, {rate:.0f} rows a second")
     return 0
 
 
@@ -74,22 +103,103 @@ def _load(office: Office, kind: str, path: Path, region: str) -> Loaded:
     with file, Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(path.name, total=path.stat().st_size)
 
-        def tell(fault: Fault) -> None:
-            progress.console.print(
-                f"{path}:{fault.line}: {fault.field}: {fault.message_zh}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-
         return load(
             office,
             KINDS[kind],
             file,
             region,
-            tell,
+            _teller(progress, path),
             progress=lambda read_bytes: progress.advance(task, read_bytes),
         )
+
+
+def _teller(progress: Progress, path: Path) -> Callable[[Fault], None]:
+    """Tells a fault above the bar."""
+
+    def tell(fault: Fault) -> None:
+        progress.console.print(
+            f"{path}:{fault.line}: {fault.field}: {fault.message_zh}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    return tell
+
+
+class _Rate(ProgressColumn):
+    """Rows a second; nothing where it is bytes that are counted."""
+
+    def render(self, task: Task) -> Text:
+        """The rate so far."""
+        speed = task.fields["rows"] and (task.finished_speed or task.speed)
+        return Text(f"{speed:.0f} rows a second" if speed else "")
+
+
+class _Bars:
+    """Two bars: the file is read, its rows are booked."""
+
+    def __init__(self, progress: Progress, path: Path) -> None:
+        self._progress = progress
+        self._reading = progress.add_task(f"{path.name} read", total=path.stat().st_size, rows=0)
+        self._booking: TaskID | None = None
+
+    def read(self, more_bytes: int) -> None:
+        """So much more of it was read."""
+        self._progress.advance(self._reading, more_bytes)
+
+    def booking(self, rows: int, total: int) -> None:
+        """All of it was read and is sound; so many of its rows are behind us already."""
+        self._progress.remove_task(self._reading)
+        self._booking = self._progress.add_task("booked", completed=rows, total=total, rows=total)
+
+    def booked(self, rows: int) -> None:
+        """So many of its rows are behind us."""
+        if self._booking is not None:
+            self._progress.update(self._booking, completed=rows)
+
+
+def _run_allocations(office: Office, region: str, path: Path) -> int:
+    started = time.perf_counter()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        try:
+            bars = _Bars(progress, path)
+            done = allocate(office, region, path, _teller(progress, path), bars)
+        except FileChanged as changed:
+            raise UsageError(f"{path} changed while it was read: nothing was booked") from changed
+        except OSError as error:
+            raise UsageError(f"{path} can't be read: {error.strerror}") from error
+    return _report(path, done, time.perf_counter() - started)
+
+
+def _report(path: Path, done: Allocated, seconds: float) -> int:
+    """Say what came of the file; 0 when each of its rows is booked."""
+    booked_before = done.before.rows_booked if done.before else 0
+    if done.faults:
+        beside = f", beside the {booked_before} rows before" if booked_before else ""
+        print(f"{path}: nothing was booked{beside}: {done.faults} faults", file=sys.stderr)
+        return 1
+    now = done.now
+    yuan = f"{now.booked_fen // 100}.{now.booked_fen % 100:02d} yuan"
+    if done.was_done:
+        day = day_of(now.updated_at)
+        print(f"{path}: already booked, {now.rows_booked} rows, {yuan}, on {day}")
+    else:
+        rate = done.booked_rows / seconds
+        print(
+            f"{path}: {done.booked_rows} rows in {seconds:.1f} s, {rate:.0f} rows a second; "
+            f"booked in all {now.rows_booked} rows, {yuan}"
+        )
+    if now.rows_refused:
+        print(f"{path}: {now.rows_refused} rows were refused and not booked", file=sys.stderr)
+    return 1 if now.rows_refused else 0
 
 
 def _region(text: str) -> str:

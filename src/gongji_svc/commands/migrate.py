@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--new",
         metavar="MESSAGE",
-        help="for developers: write the next migration by comparing tables.py with the database",
+        help="for developers: write the next migration from what storage/tables adds",
     )
 
 

@@ -69,6 +69,7 @@ def front_settings(
             keys=keys.dump(),
             clock_offset_seconds=clock_offset_seconds,
         ),
+        direct_url=database.direct_url,
     )
 
 

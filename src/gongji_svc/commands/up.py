@@ -1,4 +1,6 @@
-"""`gongji up`: everything on this machine: database, schema, keys, service; with --demo, people."""
+"""`gongji up`: everything on this machine: database, schema, keys, service and what comes due by
+itself; with --demo, people.
+"""
 
 import argparse
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +21,7 @@ from gongji_svc.storage.database import Database
 from gongji_svc.storage.keycheck import check_keys, has_keys
 from gongji_svc.storage.keyfile import made_keys
 from gongji_svc.storage.sealing import KeyRing, Sealer
+from gongji_svc.upkeep import working
 from gongji_svc.workers import Workers
 
 _TOKEN_SECONDS = 300
@@ -52,7 +55,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
         check_keys(database, keys)
         demo = _load_demo(database, keys, offset) if args.demo else None
         settings = front_settings(config, database, keys, offset.total_seconds())
-        with Workers(settings.dump(), config.workers) as workers:
+        office = Office(database, regions.load(), Sealer(keys), offset, config.seal_file)
+        with Workers(settings.dump(), config.workers) as workers, working(office):
             print(f"gongji serves gRPC on {config.grpc_listen}; Ctrl-C ends it", flush=True)
             if demo is not None and args.purchase:
                 _purchase(demo.sample, config, offset)

@@ -27,3 +27,4 @@ class Caller:
     role: Role
     subject: str
     actor: str = ""
+    origin: str = ""  # network address, for the audit trail

@@ -6,7 +6,7 @@ a later end are dates, not states.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -51,6 +51,17 @@ STATES: dict[tuple[BindingState, BindingEvent], BindingState] = {
     (BindingState.SUSPENDED, BindingEvent.EXPIRE): BindingState.EXPIRED,
 }
 
+
+class EndCause(StrEnum):
+    """Why a binding came to its end."""
+
+    DONOR = "DONOR"
+    BENEFICIARY = "BENEFICIARY"
+    REVOKED = "REVOKED"  # by the agency or a reviewer
+    INSURANCE_CHANGED = "INSURANCE_CHANGED"  # a side moved outside the area
+    DIED = "DIED"
+
+
 LIVING = frozenset({BindingState.PENDING_REVIEW, BindingState.ACTIVE, BindingState.SUSPENDED})
 """The states that count towards limits and overlaps."""
 
@@ -70,7 +81,7 @@ class Binding:
     rank: int = 0
     uses: frozenset[Use] = frozenset(Use)
     limits: Caps = NO_CAPS
-    ended_on: date | None = None
+    ended_on: date | None = None  # last day of use; an end to come while the state still lives
     approved: bool = True  # False: in review, rejected, or withdrawn in review
 
     def runs_on(self, day: date) -> bool:
@@ -103,8 +114,10 @@ def members_now(given: Iterable[Binding], today: date) -> frozenset[UUID]:
 
 
 def members_ever(given: Iterable[Binding]) -> frozenset[UUID]:
-    """The people a donor was ever bound to; an application that was never approved is none."""
-    return frozenset(b.beneficiary_id for b in given if b.approved)
+    """The people a donor was ever bound to, and those who wait for review; an application that was
+    rejected or withdrawn is none.
+    """
+    return frozenset(b.beneficiary_id for b in given if b.approved or b.state in LIVING)
 
 
 def next_state(state: BindingState, event: BindingEvent) -> BindingState:
@@ -122,14 +135,54 @@ def first_unbinding_day(binding: Binding, policy: Policy) -> date:
     return policy.unbinding_lock.after(day_of(binding.bound_at))
 
 
-def last_day_if_ended(binding: Binding, policy: Policy, today: date) -> date:
-    """The last day of use when a side ends the binding today; UnbindingLocked while locked.
+def after(binding: Binding, event: BindingEvent) -> Binding:
+    """The binding after an event; BindingNotPending or BindingNotActive when it is not allowed."""
+    approved = binding.approved or event is BindingEvent.APPROVE
+    return replace(binding, state=next_state(binding.state, event), approved=approved)
 
-    Yesterday means: at once. Revocation and ends by law are not locked and do not ask here.
+
+def ended_by_side(binding: Binding, policy: Policy, today: date) -> Binding:
+    """The binding as one of its two people, or a clerk for one, ends it today.
+
+    It ends at once, or after today where the policy says so: then it lives until that day is over.
+    UnbindingLocked while locked; an application that waits for review can always be withdrawn.
     """
+    ended = after(binding, BindingEvent.END)
+    if binding.state is BindingState.PENDING_REVIEW:
+        return replace(ended, ended_on=today)
+    check_goes_on(binding, today)
+    check_unlocked(binding, policy, today)
+    if policy.unbinding_effect is UnbindingEffect.NEXT_DAY and binding.effective_from <= today:
+        return replace(binding, ended_on=today, effective_to=today)
+    return replace(ended, ended_on=today)
+
+
+def revoked(binding: Binding, today: date) -> Binding:
+    """The binding as the agency or a reviewer ends it: at once, whatever the lock."""
+    ended = after(binding, BindingEvent.END)
+    if binding.state is not BindingState.PENDING_REVIEW:
+        _check_not_past(binding, today)
+    return replace(ended, ended_on=today)
+
+
+def check_goes_on(binding: Binding, today: date) -> None:
+    """BindingNotActive for a binding that is over or whose end is ordered."""
+    if binding.state not in LIVING:
+        raise BindingNotActive(state=binding.state)
+    if binding.ended_on is not None:
+        raise BindingNotActive(state=BindingState.ENDED)
+    _check_not_past(binding, today)
+
+
+def _check_not_past(binding: Binding, today: date) -> None:
+    """BindingNotActive after the last day, also while the state has not followed yet."""
+    if binding.effective_to is not None and binding.effective_to < today:
+        over = BindingState.EXPIRED if binding.ended_on is None else BindingState.ENDED
+        raise BindingNotActive(state=over)
+
+
+def check_unlocked(binding: Binding, policy: Policy, today: date) -> None:
+    """UnbindingLocked before the first day on which a side may end the binding."""
     earliest = first_unbinding_day(binding, policy)
     if today < earliest:
         raise UnbindingLocked(earliest_date=earliest.isoformat())
-    if policy.unbinding_effect is UnbindingEffect.NEXT_DAY:
-        return today
-    return today - timedelta(days=1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from gongji_svc.domain import errors
-from gongji_svc.domain.binding import LIVING, Binding
+from gongji_svc.domain.binding import LIVING, Binding, members_ever
 from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.policy import NATION, Policy
 from gongji_svc.domain.standing import status_on
@@ -83,8 +83,9 @@ def check_application(
     allowed on that day (NAT-11).
     """
     _check_channel(application, policy)
-    donor_region = _check_donor(application, policy, today)
-    _check_beneficiary(application, policy, donor_region, today)
+    check_people(
+        application.donor, application.donor_accounts, application.beneficiary, policy, today
+    )
     if application.relation not in policy_at_start.relations:
         raise errors.RelationNotAllowed(
             region=policy.region,
@@ -93,12 +94,13 @@ def check_application(
         )
     if application.donor.person_id == application.beneficiary.person_id:
         raise errors.SelfBinding()
-    _check_overlap(application, today)
+    start, end = application.effective_from or today, application.effective_to
+    check_overlap(_between(application), start, end, today)
     _check_members(application, policy, today)
     _check_roles(application, policy, today)
     _check_rebinding(application, policy, today)
     _check_dates(application, policy, today)
-    _check_uses(application, policy)
+    check_uses(application.uses, policy)
     _check_papers(application, policy)
 
 
@@ -117,8 +119,19 @@ def review_required(policy: Policy, channel: Channel) -> bool:
     return any(rule.review_required for rule in policy.channels if rule.channel is channel)
 
 
-def _check_donor(application: Application, policy: Policy, today: date) -> str:
-    donor = application.donor
+def check_people(
+    donor: Person,
+    donor_accounts: Sequence[Account],
+    beneficiary: Person,
+    policy: Policy,
+    today: date,
+) -> None:
+    """Raise the first reason why one of the two is not insured as the donor's region demands."""
+    donor_region = _check_donor(donor, donor_accounts, policy, today)
+    _check_beneficiary(beneficiary, policy, donor_region, today)
+
+
+def _check_donor(donor: Person, accounts: Sequence[Account], policy: Policy, today: date) -> str:
     if donor.died_on is not None:
         raise errors.PersonDeceased()
     admitted = [e for e in donor.enrolments if e.insurance in policy.donor_insurances]
@@ -131,7 +144,7 @@ def _check_donor(application: Application, policy: Policy, today: date) -> str:
         raise errors.DonorPubliclyFunded()
     paying = (
         account
-        for account in application.donor_accounts
+        for account in accounts
         if account.kind in policy.donor_account_kinds and account.state is not AccountState.CLOSED
     )
     if policy.donor_account_required and next(paying, None) is None:
@@ -139,10 +152,7 @@ def _check_donor(application: Application, policy: Policy, today: date) -> str:
     return insured[0].region
 
 
-def _check_beneficiary(
-    application: Application, policy: Policy, donor_region: str, today: date
-) -> None:
-    beneficiary = application.beneficiary
+def _check_beneficiary(beneficiary: Person, policy: Policy, donor_region: str, today: date) -> None:
     if beneficiary.died_on is not None:
         raise errors.PersonDeceased()
     insured = [e for e in beneficiary.enrolments if status_on(e, today) is InsuredStatus.NORMAL]
@@ -177,11 +187,12 @@ def _between(application: Application) -> list[Binding]:
     ]
 
 
-def _check_overlap(application: Application, today: date) -> None:
-    start = application.effective_from or today
-    end = application.effective_to or date.max
-    for binding in _living(_between(application), today):
-        if binding.effective_from <= end and start <= (binding.effective_to or date.max):
+def check_overlap(between: Sequence[Binding], start: date, end: date | None, today: date) -> None:
+    """BindingOverlaps where one of the two's living bindings has a day from `start` to `end`."""
+    for binding in _living(between, today):
+        if binding.effective_from <= (end or date.max) and start <= (
+            binding.effective_to or date.max
+        ):
             raise errors.BindingOverlaps(
                 effective_from=binding.effective_from.isoformat(),
                 effective_to=binding.effective_to.isoformat() if binding.effective_to else "长期",
@@ -197,7 +208,7 @@ def _check_members(application: Application, policy: Policy, today: date) -> Non
     alike = len({b.beneficiary_id for b in living if b.relation is application.relation})
     limit = policy.members_by_relation.get(application.relation)
     _refuse_over(errors.RelationMembersExceeded, alike, limit, relation=application.relation)
-    ever = {b.beneficiary_id for b in given if b.approved}
+    ever = members_ever(given)
     if beneficiary not in ever:  # the same person bound again counts once
         _refuse_over(errors.LifetimeMembersExceeded, len(ever), policy.members_lifetime)
     taken = [b for b in application.beneficiary_bindings if b.beneficiary_id == beneficiary]
@@ -254,8 +265,9 @@ def _check_dates(application: Application, policy: Policy, today: date) -> None:
         raise errors.EndDateBeforeStart()
 
 
-def _check_uses(application: Application, policy: Policy) -> None:
-    refused = sorted(application.uses - policy.uses)
+def check_uses(uses: frozenset[Use], policy: Policy) -> None:
+    """UseNotAllowed for a use that the region does not lend money for."""
+    refused = sorted(uses - policy.uses)
     if refused:
         raise errors.UseNotAllowed(use=refused[0], uses=listed(policy.uses))
 

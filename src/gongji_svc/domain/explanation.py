@@ -46,6 +46,10 @@ _STEPS: Mapping[Rule, tuple[str, str]] = {
     ),
     Rule.ACCOUNTS_NOT_USED: ("本次未使用个人账户", "no account was to be used"),
     Rule.OWN_ACCOUNT: ("本人{kind}支付{amount}元", "own account ({kind}) pays {amount} yuan"),
+    Rule.OWN_FROZEN: (
+        "本人{kind}已冻结，{amount}元不能使用，可向医保经办机构申请解冻",
+        "own account ({kind}) is frozen: {amount} yuan cannot be used",
+    ),
     Rule.DONOR_PAID: ("{donor}共济支付{amount}元", "{donor} pays {amount} yuan"),
     Rule.DONOR_LIMITED: (
         "{donor}共济支付{amount}元：{why}",
@@ -118,6 +122,46 @@ _WHY: Mapping[str, tuple[str, str]] = {
     "PERSON_WITHOUT_BENEFIT": ("此类人员无此项待遇", "no benefit for this type of person"),
 }
 
+_NEXT: Mapping[Why, str] = {
+    Why.NO_BINDING: "请授权人通过当地开通的渠道或到医保经办窗口办理家庭共济绑定",
+    Why.PENDING_REVIEW: "请等待医保经办机构审核，审核通过后即可使用",
+    Why.REJECTED: "请授权人按审核意见补正后重新申请绑定",
+    Why.SUSPENDED: "请先消除暂停的原因（如恢复正常参保），恢复后即可使用",
+    Why.ENDED: "如需继续使用，请授权人重新申请绑定",
+    Why.EXPIRED: "如需继续使用，请授权人重新申请绑定",
+    Why.NOT_STARTED: "到开始日期后即可使用，无需另行办理",
+    Why.USE_NOT_GRANTED: "请授权人为该绑定增加此项用途；当地未开放的用途请以其他方式支付",
+    Why.DONOR_DECEASED: "请使用其他授权人的账户或以其他方式支付",
+    Why.DONOR_NOT_INSURED: "请授权人向参保地医保经办机构核对参保信息，正常参保后即可使用",
+    Why.DONOR_LAPSED: "请授权人续缴职工医保费，恢复正常参保后即可使用",
+    Why.DONOR_PUBLICLY_FUNDED: "当地规定其账户不用于共济；信息有误的，请向医保经办机构申请更正",
+    Why.BENEFICIARY_NOT_INSURED: "请使用人办理参保缴费，正常参保后即可使用",
+    Why.BENEFICIARY_INSURANCE_NOT_ADMITTED: (
+        "请向授权人参保地医保经办机构咨询可以共济的险种；参保信息有误的，请申请更正"
+    ),
+    Why.BENEFICIARY_OUT_OF_AREA: (
+        "使用人须在授权人参保地政策允许的地区参保；参保地有误的，请向医保经办机构申请更正"
+    ),
+    Why.BENEFICIARY_PUBLICLY_FUNDED: (
+        "当地规定其不能使用共济资金；信息有误的，请向医保经办机构申请更正"
+    ),
+    Why.VISIT_TYPE_NOT_ADMITTED: "请以本人账户或其他方式支付",
+    Why.PLACE_NOT_ADMITTED: "请到授权人参保地政策允许的定点医药机构使用",
+    Why.CARE_OUT_OF_AREA: "请到授权人参保地政策允许的地区就医购药",
+    Why.NO_ACCOUNT: "请授权人向参保地医保经办机构核实个人账户是否已建立",
+    Why.ACCOUNT_FROZEN: "请授权人向参保地医保经办机构申请解冻",
+    Why.BALANCE_ZERO: "账户有资金划入后即可使用；目前请以其他方式支付",
+    Why.BELOW_THRESHOLD: "余额达到起用线后即可使用；目前请以其他方式支付",
+    Why.BELOW_RESERVE: "余额超过留存金额后即可使用；目前请以其他方式支付",
+    Why.ALL_HELD: "预留或冻结的金额释放后即可使用；目前请以其他方式支付",
+    Why.LIMIT_REACHED: "请授权人调整限额，或待限额重新计算后使用",
+    Why.OWN_NOT_ZERO: "请先用完本人账户余额",
+    Why.NOT_CHOSEN: "请在结算时选定该授权人",
+    Why.NOT_THE_SINGLE_DONOR: "如需由该授权人支付，请先调整扣款顺序",
+    Why.NOT_NEEDED: "无需办理",
+}
+"""What to do next about a reason, in Chinese."""
+
 _CAUTIONS: Mapping[Caution, tuple[str, str]] = {
     Caution.RATIO_OF_OTHER_REGION: (
         "异地就医：报销比例可能与参保地不同",
@@ -170,6 +214,11 @@ def obstacle_worded(obstacle: Obstacle, language: str = CHINESE) -> str:
     """An obstacle to mutual aid as words (NAT-07)."""
     until = obstacle.until.isoformat() if obstacle.until is not None else ""
     return why_worded(obstacle.why, until, language)
+
+
+def obstacle_advised(obstacle: Obstacle) -> str:
+    """An obstacle in Chinese, what it means and what to do next (NAT-07)."""
+    return f"{obstacle_worded(obstacle)}。{_NEXT[obstacle.why]}。"
 
 
 def caution_worded(caution: Caution, language: str = CHINESE) -> str:

@@ -6,8 +6,7 @@ province's, then the region's own, within a level by date; a later block states 
 A value that no level states has the neutral default below (no limit, nothing required, nothing
 paid) and no source.
 
-Each field's `at(...)` names its place in the file and how it is read; see `policy_values.py` for
-the forms and `policy_document.py` for the file.
+Each `at(...)` is a place in the file and a reader (`policy_document.py`, `policy_values.py`).
 """
 
 import hashlib
@@ -148,6 +147,7 @@ class Policy:
     )
     reserve_fen: int = at("accounts.reserve_fen", form.whole, 0)
     threshold_fen: int = at("accounts.threshold_fen", form.whole, 0)
+    year_end_move: bool = at("accounts.year_end_move", form.flag, False)  # 当年 becomes 历年
     # caps on a donor's money: for one beneficiary, and for all of the donor's together
     member_caps: Caps = at("caps.member", form.caps, NO_CAPS)
     household_caps: Caps = at("caps.household", form.caps, NO_CAPS)

@@ -1,10 +1,12 @@
-"""Giving back: some lines, the rest of them, or the whole settlement (RF-01 to RF-06).
+"""Giving back: some lines, the rest of them, or the whole settlement (RF-01 to RF-06; the national
+2103 and 2208 reverse the whole, 2601 what is left when an answer was lost).
 
 Rule (docs/decisions/readings.md#refund): the rest is decided anew, always from the original, with
 the original moment's terms and each source's original leg as its whole balance; so cash falls
 first, then the last donor, the first, and own last. A step pays out the difference to the step
-before. It needs no binding and no policy: the original holds all. Money never leaves an account in
-a refund: where a part that fell before would rise again, it stays, and cash carries the fen.
+before. It needs no binding and no policy: the original holds all. Nobody pays in a refund
+(docs/decisions/readings.md#refund-in-steps): where the part of the fund, of the accounts or of cash
+would rise above the step before, it stays, and another source gets the less.
 """
 
 from collections.abc import Mapping
@@ -25,8 +27,8 @@ from gongji_svc.domain.waterfall import Leg
 class Refund:
     """One step: what is left after it, and what it gives back to each source, in fen.
 
-    `legs` are amounts that go back to the accounts. `fund_fen` and `cash_fen` may be negative by
-    what another source got more. Counters fall by `deductible_fen`, `fund_in_cap_fen` and the legs.
+    No amount is negative. `legs` are what goes back to the accounts; counters fall by them, by
+    `deductible_fen` and by `fund_in_cap_fen`.
     """
 
     rest: Plan
@@ -122,9 +124,13 @@ def _breakdown(
         fund_pay_fen=benefit.fund_pay_fen,
         personal_fen=personal,
         account_pay_fen=account,
-        mutual_aid_pay_fen=sum(leg.amount_fen for leg in legs if leg.owner is AccountOwner.DONOR),
+        mutual_aid_pay_fen=_mutual_aid_fen(legs),
         cash_pay_fen=personal - account,
     )
+
+
+def _mutual_aid_fen(legs: tuple[Leg, ...]) -> int:
+    return sum(leg.amount_fen for leg in legs if leg.owner is AccountOwner.DONOR)
 
 
 def refund_step(original: Plan, previous: Plan, remaining_e4: Mapping[int, int]) -> Refund:
@@ -140,8 +146,8 @@ def reverse(previous: Plan) -> Refund:
     return _difference(previous, nothing_left(previous))
 
 
-def _difference(previous: Plan, rest: Plan) -> Refund:
-    rest = _without_rises(previous, rest)
+def _difference(previous: Plan, anew: Plan) -> Refund:
+    rest = _without_rises(previous, anew)
     left = {(leg.account_id, leg.binding_id): leg.amount_fen for leg in rest.legs}
     legs = tuple(
         [
@@ -162,23 +168,25 @@ def _difference(previous: Plan, rest: Plan) -> Refund:
     )
 
 
-def _without_rises(previous: Plan, rest: Plan) -> Plan:
-    """The rest with no account above the step before."""
-    before = {(leg.account_id, leg.binding_id): leg.amount_fen for leg in previous.legs}
-    legs = tuple(
-        [
-            replace(leg, amount_fen=part)
-            for leg in rest.legs
-            if (part := min(leg.amount_fen, before.get((leg.account_id, leg.binding_id), 0)))
-        ]
-    )
-    if legs == rest.legs:
-        return rest
-    account = sum(leg.amount_fen for leg in legs)
+def _without_rises(previous: Plan, anew: Plan) -> Plan:
+    """The rest with no source above the step before.
+
+    There is always room: a total that falls never leaves a greater personal share.
+    """
+    before, after = previous.breakdown, anew.breakdown
+    fund = min(after.fund_pay_fen, before.fund_pay_fen)
+    personal = after.total_fen - fund
+    account = min(after.account_pay_fen, before.account_pay_fen)
+    account = max(account, personal - before.cash_pay_fen)
+    deductible = min(after.deductible_fen, before.deductible_fen)
+    legs = _legs_within(previous.legs, account)
     breakdown = replace(
-        rest.breakdown,
+        after,
+        deductible_fen=deductible,
+        fund_pay_fen=fund,
+        personal_fen=personal,
         account_pay_fen=account,
-        mutual_aid_pay_fen=sum(leg.amount_fen for leg in legs if leg.owner is AccountOwner.DONOR),
-        cash_pay_fen=rest.breakdown.personal_fen - account,
+        mutual_aid_pay_fen=_mutual_aid_fen(legs),
+        cash_pay_fen=personal - account,
     )
-    return replace(rest, legs=legs, breakdown=breakdown)
+    return replace(anew, legs=legs, breakdown=breakdown)

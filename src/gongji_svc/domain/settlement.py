@@ -227,7 +227,9 @@ def _complete(
     steps = [
         *steps_of_lines(breakdown, bill.given is not None),
         *steps_of_fund(breakdown, terms, benefit, policy, bill.occurred_on),
-        *steps_of_accounts(breakdown, base, bill.account_use, flow, policy, bill.donors),
+        *steps_of_accounts(
+            breakdown, base, bill.account_use, flow, policy, bill.patient.accounts, bill.donors
+        ),
     ]
     return Plan(
         breakdown,

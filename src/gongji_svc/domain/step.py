@@ -4,15 +4,16 @@ Rule: facts, not sentences. They are stored with the settlement; `explanation.py
 somebody reads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
 from gongji_svc.domain.benefit import Benefit, BenefitTerms
 from gongji_svc.domain.breakdown import Breakdown
+from gongji_svc.domain.person import Account
 from gongji_svc.domain.policy import Policy
-from gongji_svc.domain.terms import AccountOwner, AccountUse
+from gongji_svc.domain.terms import AccountOwner, AccountState, AccountUse
 from gongji_svc.domain.waterfall import Donor, DonorOutcome, Flow
 
 
@@ -32,6 +33,7 @@ class Rule(StrEnum):
     ACCOUNT_BASE = "ACCOUNT_BASE"
     ACCOUNTS_NOT_USED = "ACCOUNTS_NOT_USED"
     OWN_ACCOUNT = "OWN_ACCOUNT"
+    OWN_FROZEN = "OWN_FROZEN"
     DONOR_PAID = "DONOR_PAID"
     DONOR_LIMITED = "DONOR_LIMITED"
     DONOR_SKIPPED = "DONOR_SKIPPED"
@@ -109,6 +111,7 @@ def steps_of_accounts(
     use: AccountUse,
     flow: Flow,
     policy: Policy,
+    own: Sequence[Account],
     donors: Sequence[Donor],
 ) -> list[Step]:
     """Whose account paid what and why, and what is left as cash."""
@@ -118,6 +121,8 @@ def steps_of_accounts(
         steps.append(Step(Rule.ACCOUNT_BASE, base_fen, sources.get("account_base", "")))
     if use is AccountUse.NONE:
         steps.append(Step(Rule.ACCOUNTS_NOT_USED, 0))
+    else:
+        steps.extend(_steps_of_frozen(own, policy))
     source = sources.get("own_account_kinds", "")
     for leg in flow.legs:
         if leg.owner is AccountOwner.SELF:
@@ -130,6 +135,14 @@ def steps_of_accounts(
     if breakdown.cash_pay_fen:
         steps.append(Step(Rule.CASH, breakdown.cash_pay_fen, sources.get("order", "")))
     return steps
+
+
+def _steps_of_frozen(own: Sequence[Account], policy: Policy) -> Iterator[Step]:
+    """The patient's own accounts that would pay, were they not frozen."""
+    for account in own:
+        frozen = account.state is AccountState.FROZEN and account.kind in policy.own_account_kinds
+        if frozen and account.balance_fen:
+            yield Step(Rule.OWN_FROZEN, account.balance_fen, params={"kind": account.kind.value})
 
 
 def _step_of_donor(outcome: DonorOutcome, policy: Policy, donor_policy: Policy) -> Step:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from gongji_svc.domain.binding import Binding, BindingState
+from gongji_svc.domain.binding import LIVING, Binding, BindingState
 from gongji_svc.domain.eligibility import within
 from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.policy import Policy
@@ -91,7 +91,7 @@ def obstacles(
     donor: Person,
     donor_enrolment: Enrolment | None,
     beneficiary: Person,
-    enrolment: Enrolment,
+    enrolment: Enrolment | None,
     policy: Policy,
     use: Use,
     today: date,
@@ -99,29 +99,33 @@ def obstacles(
     """What stops a binding today, apart from money; `policy` is the donor's region's.
 
     `donor_enrolment` is the donor's in that region (None: moved or never insured there);
-    `enrolment` is the one the beneficiary uses.
+    `enrolment` is the one the beneficiary uses (None: never insured).
     """
-    yield from _of_binding(binding, policy, use, today)
-    yield from _of_donor(donor, donor_enrolment, policy, today)
-    yield from _of_beneficiary(beneficiary, enrolment, donor_enrolment, policy, today)
+    yield from binding_obstacles(binding, use, today)
+    if use in binding.uses and use not in policy.uses:
+        yield Obstacle(Why.USE_NOT_GRANTED, rule="uses")
+    yield from donor_obstacles(donor, donor_enrolment, policy, today)
+    yield from beneficiary_obstacles(beneficiary, enrolment, donor_enrolment, policy, today)
 
 
-def _of_binding(binding: Binding, policy: Policy, use: Use, today: date) -> Iterator[Obstacle]:
+def binding_obstacles(binding: Binding, use: Use, today: date) -> Iterator[Obstacle]:
+    """What stops a binding today by itself; of one that is over, only that it is."""
     if binding.state is not BindingState.ACTIVE:
         yield Obstacle(_NOT_ACTIVE[binding.state])
+    if binding.state not in LIVING:
+        return
     if today < binding.effective_from:
         yield Obstacle(Why.NOT_STARTED, until=binding.effective_from)
     if binding.effective_to is not None and binding.effective_to < today:
         yield Obstacle(Why.EXPIRED)
     if use not in binding.uses:
         yield Obstacle(Why.USE_NOT_GRANTED)
-    elif use not in policy.uses:
-        yield Obstacle(Why.USE_NOT_GRANTED, rule="uses")
 
 
-def _of_donor(
+def donor_obstacles(
     donor: Person, enrolment: Enrolment | None, policy: Policy, today: date
 ) -> Iterator[Obstacle]:
+    """What stops every binding of a donor; `enrolment` and `policy` as in `obstacles`."""
     if donor.died_on is not None:
         yield Obstacle(Why.DONOR_DECEASED)
     if donor.publicly_funded and not policy.donor_publicly_funded:
@@ -132,27 +136,44 @@ def _of_donor(
     status = status_on(enrolment, today)
     if status is InsuredStatus.PAUSED:
         if policy.donor_lapse is DonorLapse.SUSPEND:
-            yield Obstacle(Why.DONOR_LAPSED, rule="donor_lapse")
+            yield Obstacle(Why.DONOR_LAPSED, _insured_from(enrolment, today), "donor_lapse")
     elif status is not InsuredStatus.NORMAL:
-        yield Obstacle(Why.DONOR_NOT_INSURED, rule="donor_insurances")
+        insured_from = _insured_from(enrolment, today)
+        yield Obstacle(Why.DONOR_NOT_INSURED, insured_from, "donor_insurances")
 
 
-def _of_beneficiary(
+def beneficiary_obstacles(
     beneficiary: Person,
-    enrolment: Enrolment,
+    enrolment: Enrolment | None,
     donor_enrolment: Enrolment | None,
     policy: Policy,
     today: date,
 ) -> Iterator[Obstacle]:
-    if status_on(enrolment, today) is not InsuredStatus.NORMAL:
+    """What stops a beneficiary who uses an enrolment; the rest as in `obstacles`."""
+    if enrolment is None or beneficiary.died_on is not None:
         yield Obstacle(Why.BENEFICIARY_NOT_INSURED)
+    else:
+        yield from _of_enrolment(enrolment, donor_enrolment, policy, today)
+    if not policy.beneficiary_publicly_funded and beneficiary.publicly_funded:
+        yield Obstacle(Why.BENEFICIARY_PUBLICLY_FUNDED, rule="beneficiary_publicly_funded")
+
+
+def _of_enrolment(
+    enrolment: Enrolment, donor_enrolment: Enrolment | None, policy: Policy, today: date
+) -> Iterator[Obstacle]:
+    if status_on(enrolment, today) is not InsuredStatus.NORMAL:
+        yield Obstacle(Why.BENEFICIARY_NOT_INSURED, _insured_from(enrolment, today))
     if enrolment.insurance not in policy.beneficiary_insurances:
         yield Obstacle(Why.BENEFICIARY_INSURANCE_NOT_ADMITTED, rule="beneficiary_insurances")
     donor_region = donor_enrolment.region if donor_enrolment is not None else policy.region
     if not within(policy.beneficiary_area, donor_region, enrolment.region):
         yield Obstacle(Why.BENEFICIARY_OUT_OF_AREA, rule="beneficiary_area")
-    if not policy.beneficiary_publicly_funded and beneficiary.publicly_funded:
-        yield Obstacle(Why.BENEFICIARY_PUBLICLY_FUNDED, rule="beneficiary_publicly_funded")
+
+
+def _insured_from(enrolment: Enrolment, today: date) -> date | None:
+    """The first day to come on which the insurance runs, where one is known."""
+    normal = (one.from_ for one in enrolment.periods if one.status is InsuredStatus.NORMAL)
+    return min((day for day in normal if day > today), default=None)
 
 
 def visit_obstacles(visit: Visit, donor_region: str, policy: Policy) -> Iterator[Obstacle]:

@@ -17,6 +17,7 @@ from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.policy_values import NO_CAPS, Caps
 from gongji_svc.domain.terms import AccountKind, AccountOwner, Order, OwnZeroRule
 from gongji_svc.domain.usability import Obstacle, Shareable, Why, shareable
+from gongji_svc.domain.wording import fixed_order_zh
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def _check_chosen(chosen: UUID | None, candidates: Sequence[_Candidate], policy:
     if chosen is None:
         return
     if policy.order is not Order.EXPLICIT_DONOR:
-        raise OrderFixedByPolicy(order=policy.order)
+        raise OrderFixedByPolicy(order=policy.order, order_zh=fixed_order_zh(policy.order))
     for candidate in candidates:
         if candidate.donor.binding.binding_id == chosen:
             if candidate.obstacle is None and candidate.share.why is None:

@@ -102,3 +102,8 @@ _ALL: dict[str, str] = {
 def listed(words: Iterable[str]) -> str:
     """The words in Chinese where there is one, in a fixed order, parted by "、"."""
     return "、".join(_ALL.get(str(word), str(word)) for word in sorted(words))
+
+
+def fixed_order_zh(order: Order) -> str:
+    """The order of a region that lets nobody set it, in Chinese."""
+    return "按绑定时确定的顺序" if order is Order.USER_PRIORITY else ORDER_ZH[order]

@@ -1,26 +1,39 @@
 """AccountService: accounts are opened, credited and looked at.
 
-Rule: an account is seen by its owner and the owner's guardians, by the staff of the owner's regions
-and by those of the region in whose books it stands; to everybody else it does not exist.
+Rule: who may look is decided by `account_readers.py`, for every read alike.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from uuid import UUID
 
 from gongji.v1 import account_pb2 as pb
 from gongji_svc.domain import errors
-from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.access import Caller
 from gongji_svc.domain.errors import Violation
 from gongji_svc.domain.terms import AccountState
 from gongji_svc.services import messages, paging
+from gongji_svc.services.account_readers import accounts_seen
+from gongji_svc.services.account_states import (
+    read_close_account,
+    read_freeze_account,
+    read_unfreeze_account,
+)
 from gongji_svc.services.account_view import account_message
-from gongji_svc.services.crediting import read_credit
+from gongji_svc.services.adjusting import (
+    list_of_adjustments,
+    read_decide_adjustment,
+    read_propose_adjustment,
+)
+from gongji_svc.services.crediting import BATCH_CREDIT, read_credit
+from gongji_svc.services.entries import export_entries, get_historical_balance, list_of_entries
+from gongji_svc.services.hold_reads import get_hold, list_of_holds
+from gongji_svc.services.hold_resolving import read_capture_hold, read_release_hold
+from gongji_svc.services.holding import read_create_hold
 from gongji_svc.services.office import Office
 from gongji_svc.services.opening import read_open_account
-from gongji_svc.services.reach import reaches
-from gongji_svc.storage.account_reads import find_owner, read_accounts_of
+from gongji_svc.services.suspense import list_suspense, read_resolve_suspense
+from gongji_svc.services.watching import begin_watch
 from gongji_svc.storage.ids import parse_id
-from gongji_svc.storage.person_reads import read_people
 from gongji_svc.storage.state import AccountRow
 
 _ID_BYTES = 16
@@ -34,10 +47,7 @@ def get_account(
     AccessDenied for one that is missing or not the caller's to see.
     """
     account_id, owner_id = parse_id(request.account_id), parse_id(request.person_id)
-    if account_id is not None:
-        with office.database.reader() as tx:
-            owner_id = find_owner(tx, account_id)
-    owned, seen = _accounts(office, caller, owner_id)
+    owned, seen = accounts_seen(office, caller, owner_id, account_id)
     wanted = _only_one(seen) if account_id is None else _with_id(seen, account_id)
     return pb.GetAccountResponse(account=account_message(office, wanted, owned, office.today()))
 
@@ -63,7 +73,7 @@ def list_accounts(
 ) -> pb.ListAccountsResponse:
     """A page of a person's accounts; AccessDenied for a person out of the caller's reach."""
     position = paging.position_in(request, office.sealer)
-    owned, seen = _accounts(office, caller, parse_id(request.person_id))
+    owned, seen = accounts_seen(office, caller, parse_id(request.person_id))
     if position is None:
         last, first = None, {one.id for one in seen if not _closed(one)}
     else:
@@ -93,29 +103,33 @@ def _place(position: bytes) -> tuple[UUID, set[UUID]]:
     return last, set(first)
 
 
-def _accounts(
-    office: Office, caller: Caller, owner_id: UUID | None
-) -> tuple[Sequence[AccountRow], Sequence[AccountRow]]:
-    """The accounts of a person, and those of them that the caller may see.
-
-    AccessDenied unless the caller reaches the person, or administers one of the accounts.
-    """
-    if owner_id is None:
-        raise errors.AccessDenied
-    with office.database.reader() as tx:
-        owned = read_accounts_of(tx, owner_id)
-        owner = read_people(tx, [owner_id], office.sealer).get(owner_id)
-    if owner is not None and reaches(caller, owner, office.today()):
-        return owned, owned
-    seen = [one for one in owned if one.pool_region == caller.subject]
-    if caller.role is Role.CITIZEN or not seen:
-        raise errors.AccessDenied
-    return owned, seen
-
-
 def _closed(account: AccountRow) -> bool:
     return account.state == AccountState.CLOSED
 
 
-COMMANDS = {"OpenAccount": read_open_account, "Credit": read_credit}
-READS = {"GetAccount": get_account, "ListAccounts": list_accounts}
+COMMANDS = {
+    "OpenAccount": read_open_account,
+    "FreezeAccount": read_freeze_account,
+    "UnfreezeAccount": read_unfreeze_account,
+    "CloseAccount": read_close_account,
+    "CreateHold": read_create_hold,
+    "CaptureHold": read_capture_hold,
+    "ReleaseHold": read_release_hold,
+    "Credit": read_credit,
+    "ProposeAdjustment": read_propose_adjustment,
+    "DecideAdjustment": read_decide_adjustment,
+    "ResolveSuspense": read_resolve_suspense,
+}
+BATCHES = {"BatchCredit": BATCH_CREDIT}
+READS = {
+    "GetAccount": get_account,
+    "ListAccounts": list_accounts,
+    "ListAdjustments": list_of_adjustments,
+    "ListEntries": list_of_entries,
+    "GetHistoricalBalance": get_historical_balance,
+    "GetHold": get_hold,
+    "ListHolds": list_of_holds,
+    "ListSuspense": list_suspense,
+}
+DOWNLOADS = {"ExportEntries": export_entries}
+WATCHES = {"WatchAccount": begin_watch}

@@ -10,6 +10,7 @@ from gongji.v1 import account_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain.availability import Reduced, available, reduction_worded, without_rules
 from gongji_svc.domain.policy import Policy
+from gongji_svc.services.days import timestamp
 from gongji_svc.services.names import enum_number
 from gongji_svc.services.office import Office
 from gongji_svc.storage.accounts import account_from
@@ -29,7 +30,7 @@ def account_message(
         usable = without_rules(account_from(kept))
     else:
         usable = available(account_from(kept), [account_from(one) for one in owned], policy)
-    message = pb.Account(
+    return pb.Account(
         account_id=str(kept.id),
         person_id=str(kept.person_id),
         region=kept.pool_region,
@@ -42,10 +43,11 @@ def account_message(
         why=[_step(reduced) for reduced in usable.why],
         state=enum_number(pb.AccountState, kept.state),
         seq=kept.seq,
+        state_reason=kept.state_reason,
+        opened_at=timestamp(made_at(kept.id)),
+        closed_at=None if kept.closed_at is None else timestamp(kept.closed_at),
         policy=None if policy is None else _policy_ref(policy),
     )
-    message.opened_at.FromDatetime(made_at(kept.id))
-    return message
 
 
 def region_name(office: Office, region: str, day: date) -> str:

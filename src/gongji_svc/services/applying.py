@@ -7,7 +7,7 @@ without a claim and without rows.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -40,18 +40,20 @@ from gongji_svc.domain.terms import (
 )
 from gongji_svc.services import messages
 from gongji_svc.services.application_form import Form, form_of
-from gongji_svc.services.asked import Asked
+from gongji_svc.services.asked import Asked, AskedCommand
+from gongji_svc.services.audit import doer_of
+from gongji_svc.services.binding_changes import Rows
 from gongji_svc.services.binding_view import View, policy_text
 from gongji_svc.services.days import CLOCKS_DIFFER
 from gongji_svc.services.office import Office
-from gongji_svc.services.reach import caller_region, guards, reaches
+from gongji_svc.services.ordering import check_order_editable
+from gongji_svc.services.reach import acting_for, caller_region, reaches
 from gongji_svc.storage import people, tables
 from gongji_svc.storage.accounts import accounts_of
 from gongji_svc.storage.bindings import (
     Kept,
     bindings_of,
     donations_of,
-    kept_from,
     seal_phone,
 )
 from gongji_svc.storage.documents import DocumentRow
@@ -66,22 +68,11 @@ def read_create_binding(office: Office, asked: Asked) -> "CreateBinding":
 
 
 @dataclass(slots=True)
-class CreateBinding:
+class CreateBinding(AskedCommand):
     """An application for a binding."""
 
-    office: Office
-    asked: Asked
     form: Form
     beneficiary_id: UUID | None = None
-
-    @property
-    def deadline(self) -> float:
-        """Unix seconds."""
-        return self.asked.deadline
-
-    def field_name(self, number: int) -> str:
-        """The contract's name of a field."""
-        return self.asked.field_name(number)
 
     def lookups(self) -> Lookups:
         """Whose certificate the beneficiary's is."""
@@ -105,6 +96,8 @@ class CreateBinding:
         """The binding, in force at once or waiting for review."""
         case = self._case(state)
         self._check(case)
+        if self.form.wanted_rank is not None:
+            check_order_editable(self.office, case.beneficiary, case.today)
         # From here on nothing may be refused.
         rank, moved = placed(case.current(), self.form.wanted_rank)
         kept = self._kept(case, rank)
@@ -112,14 +105,15 @@ class CreateBinding:
         if self.form.validate_only:
             return Decision(answer)
         binding_id = kept.binding.binding_id
+        rows = Rows(doer_of(self.asked, kept.created_by), state.now)
+        rows.create(kept)
+        rows.move(state, moved)
+        attached = ((tables.documents, one.attached_to(binding_id).row()) for one in case.documents)
         return Decision(
             answer,
             result_id=binding_id,
-            new=((tables.bindings, kept.row()), (tables.donor_bindings, kept.donor_row())),
-            replaced=(
-                *((tables.bindings, case.moved(binding).row()) for binding in moved),
-                *((tables.documents, one.attached_to(binding_id).row()) for one in case.documents),
-            ),
+            new=tuple(rows.new),
+            replaced=(*rows.replaced, *attached),
         )
 
     def _identity(self) -> bytes:
@@ -169,15 +163,24 @@ class CreateBinding:
         return self._identity() == hashes[0] and same_name(known.name, form.name) and same_card
 
     def _own_documents(self, state: State) -> tuple[DocumentRow, ...]:
-        """The documents named, as far as the caller uploaded them."""
+        """The documents named, as far as the caller uploaded them or the donor's rejected
+        applications have them.
+        """
         rows = (state.documents.get(document_id) for document_id in self.form.document_ids)
-        caller = self.asked.caller
+        documents = (DocumentRow(*row) for row in rows if row is not None)
+        caller, rejected = self.asked.caller, self._rejected(state)
         return tuple(
             document
-            for document in (DocumentRow(*row) for row in rows if row is not None)
-            if (document.uploaded_by["role"], document.uploaded_by["subject"])
+            for document in documents
+            if document.binding_id in rejected
+            or (document.uploaded_by["role"], document.uploaded_by["subject"])
             == (caller.role, caller.subject)
         )
+
+    def _rejected(self, state: State) -> set[UUID]:
+        """The donor's rejected applications."""
+        given = donations_of(state, self.form.donor_id)
+        return {b.binding_id for b in given if b.state is BindingState.REJECTED}
 
     def _check(self, case: "_Case") -> None:
         form = self.form
@@ -197,12 +200,8 @@ class CreateBinding:
     def _unusable_document(self, case: "_Case") -> errors.Refusal | None:
         if len(case.documents) < len(self.form.document_ids):
             return errors.DocumentNotFound()
-        rejected = {
-            binding.binding_id
-            for binding in donations_of(case.state, case.donor.person_id)
-            if binding.state is BindingState.REJECTED
-        }
-        if any(document.binding_id not in {None, *rejected} for document in case.documents):
+        usable = {None, *self._rejected(case.state)}
+        if any(document.binding_id not in usable for document in case.documents):
             return errors.DocumentAlreadyAttached()
         return None
 
@@ -265,8 +264,9 @@ class CreateBinding:
             policy=policy_text(case.policy),
             key_id=sealer.key_id,
             beneficiary_phone=seal_phone(binding_id, form.phone, sealer),
-            created_by=self._created_by(case),
+            created_by=acting_for(self.asked.caller, case.donor, case.today),
             updated_at=now,
+            confirmations=tuple(sorted(form.confirmations)),
         )
 
     def _commitment(self, case: "_Case") -> dict[str, Any]:
@@ -280,18 +280,9 @@ class CreateBinding:
             "signer": str(case.donor.person_id) if at_counter else self.asked.caller.subject,
         }
 
-    def _created_by(self, case: "_Case") -> dict[str, str]:
-        """Who applied; a guardian is the actor, for the donor."""
-        caller = self.asked.caller
-        if guards(caller, case.donor, case.today):
-            subject, actor = str(case.donor.person_id), caller.subject
-        else:
-            subject, actor = caller.subject, caller.actor
-        return {"role": caller.role.value, "subject": subject, "actor": actor}
-
     def _answer(self, case: "_Case", kept: Kept) -> bytes:
         view = View(kept, case.donor.name, case.beneficiary.name, case.documents, case.policy)
-        binding = view.message(self.office.sealer)
+        binding = view.message(self.office.sealer, self.asked.caller.role)
         if self.form.validate_only:
             # Nothing exists yet, and a check tells nothing about the other person.
             for name in ("binding_id", "beneficiary_id", "created_at"):
@@ -316,11 +307,6 @@ class _Case:
         """The beneficiary's bindings that have a place in the order."""
         bindings = bindings_of(self.state, self.beneficiary.person_id)
         return [binding for binding in bindings if binding.state in LIVING]
-
-    def moved(self, binding: Binding) -> Kept:
-        """A binding of the beneficiary with its new rank."""
-        row = self.state.bindings_of[binding.beneficiary_id][binding.binding_id]
-        return replace(kept_from(row), binding=binding, updated_at=self.state.now)
 
     def counts(self) -> pb.MemberCounts:
         """How the donor stands against the greatest numbers allowed, with this beneficiary."""

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from gongji_svc.domain.access import Caller
 from gongji_svc.services.contract import Method
+from gongji_svc.services.office import Office
 from gongji_svc.storage.sealing import Sealer
 from gongji_svc.storage.state import Claim
 
@@ -44,6 +45,23 @@ class Asked:
     def field_name(self, number: int) -> str:
         """The contract's name of a field of the request."""
         return str(self.message.DESCRIPTOR.fields_by_number[number].name)
+
+
+@dataclass(slots=True)
+class AskedCommand:
+    """What every command in a request has: its deadline, and its fields' names."""
+
+    office: Office
+    asked: Asked
+
+    @property
+    def deadline(self) -> float:
+        """Unix seconds."""
+        return self.asked.deadline
+
+    def field_name(self, number: int) -> str:
+        """The contract's name of a field."""
+        return self.asked.field_name(number)
 
 
 def _meaning(message: Message, name: str, value: Any) -> bytes:

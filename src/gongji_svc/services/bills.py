@@ -1,6 +1,8 @@
 """A till's request and what was gathered under lock, as the bill that the rules decide."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -13,9 +15,10 @@ from gongji_svc.domain.binding import Binding
 from gongji_svc.domain.breakdown import GivenBreakdown
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.eligibility import leading_enrolment
+from gongji_svc.domain.hold import Hold, used_without
 from gongji_svc.domain.masking import masked_name
 from gongji_svc.domain.money import parse_price, parse_quantity
-from gongji_svc.domain.person import Enrolment, Person
+from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.policy import NATION
 from gongji_svc.domain.settlement import Bill, Care, Patient
 from gongji_svc.domain.terms import AccountUse, CatalogClass, InstitutionLevel, VisitType
@@ -56,9 +59,35 @@ def bill_of(
         decided_on=decided_on,
         items=_items(message),
         catalogue=_catalogue(state, message, institution.region, occurred_on),
-        donors=list(_donors(office, state, bindings, occurred_on, decided_on)),
+        donors=list(donors_of(office, state, bindings, occurred_on, decided_on)),
         chosen_binding_id=_chosen_binding(message),
         given=_given(message),
+    )
+
+
+def with_holds(bill: Bill, holds: Sequence[Hold]) -> Bill:
+    """The bill with what was set aside for it: free for it, and counted against no limit yet."""
+    patient = replace(bill.patient, accounts=_promised(bill.patient.accounts, holds))
+    donors = [_donor_with_holds(donor, holds, bill.occurred_on) for donor in bill.donors]
+    return replace(bill, patient=patient, donors=donors)
+
+
+def _promised(accounts: Sequence[Account], holds: Sequence[Hold]) -> list[Account]:
+    named_fen: Counter[UUID] = Counter()
+    for hold in holds:
+        named_fen[hold.account_id] += hold.amount_fen
+    return [replace(one, named_hold_fen=named_fen[one.account_id]) for one in accounts]
+
+
+def _donor_with_holds(donor: Donor, holds: Sequence[Hold], day: date) -> Donor:
+    binding_id, donor_id = donor.binding.binding_id, donor.person.person_id
+    of_binding = [hold for hold in holds if hold.binding_id == binding_id]
+    of_household = [hold for hold in holds if hold.household and hold.owner_id == donor_id]
+    return replace(
+        donor,
+        accounts=_promised(donor.accounts, holds),
+        used=used_without(donor.used, of_binding, day),
+        household_used=used_without(donor.household_used, of_household, day),
     )
 
 
@@ -152,13 +181,14 @@ def _catalog_item(row: Row) -> CatalogItem:
     )
 
 
-def _donors(
+def donors_of(
     office: Office,
     state: State,
     bindings: tuple[Binding, ...],
     occurred_on: date,
     decided_on: date,
 ) -> Iterator[Donor]:
+    """The donors of bindings as a till finds them; who is insured where no rules hold is none."""
     for binding in bindings:
         person = people.person(state, office.sealer, binding.donor_id)
         if person is None:

@@ -4,9 +4,7 @@ Rule: a binding is seen by its two people, by their guardians, and by the staff 
 region; to everybody else it does not exist.
 """
 
-import struct
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +16,17 @@ from gongji_svc.domain.person import Person
 from gongji_svc.services import paging
 from gongji_svc.services.applying import read_create_binding
 from gongji_svc.services.binding_view import View
-from gongji_svc.services.documents import upload_document
+from gongji_svc.services.documents import download_document, upload_document
+from gongji_svc.services.ending import read_end_binding
+from gongji_svc.services.explaining import explain_usability
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
+from gongji_svc.services.ordering import read_set_deduction_order
 from gongji_svc.services.reach import reaches
+from gongji_svc.services.reviewing import read_review_binding
+from gongji_svc.services.updating import read_update_binding
 from gongji_svc.storage.binding_reads import (
     Choice,
-    Place,
     list_bindings,
     read_binding,
     read_documents,
@@ -33,9 +35,6 @@ from gongji_svc.storage.bindings import Kept
 from gongji_svc.storage.ids import parse_id
 from gongji_svc.storage.person_reads import read_people
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_POSITION = struct.Struct("!q16s")
 _STAFF_OF_DONORS = (Role.REVIEWER, Role.AGENCY)
 
 
@@ -52,7 +51,8 @@ def get_binding(
         if not _may_see(caller, kept, people, office):
             raise errors.AccessDenied
         documents = read_documents(tx, [kept])
-    return pb.GetBindingResponse(binding=_messages(office, [kept], people, documents)[0])
+    [binding] = _messages(office, caller, [kept], people, documents)
+    return pb.GetBindingResponse(binding=binding)
 
 
 def list_of_bindings(
@@ -65,14 +65,16 @@ def list_of_bindings(
         named = [_id_in(text) for text in (request.donor_id, request.beneficiary_id)]
         known = read_people(tx, [one for one in named if one is not None], office.sealer)
         choice = _choice(caller, request, named, known.values(), office)
-        place = None if after is None else _place(after)
+        place = None if after is None else paging.place_at(after)
         found = list_bindings(tx, choice, place, size + 1)
         page = found[:size]
         people = read_people(tx, _people_of(page), office.sealer)
         documents = read_documents(tx, page)
-    response = pb.ListBindingsResponse(bindings=_messages(office, page, people, documents))
+    response = pb.ListBindingsResponse(bindings=_messages(office, caller, page, people, documents))
     if len(found) > size:
-        response.next_page_token = paging.token_after(request, _position(page[-1]), office.sealer)
+        last = page[-1].binding
+        position = paging.position_of(last.bound_at, last.binding_id)
+        response.next_page_token = paging.token_after(request, position, office.sealer)
     return response
 
 
@@ -121,6 +123,7 @@ def _people_of(bindings: Iterable[Kept]) -> set[UUID]:
 
 def _messages(
     office: Office,
+    caller: Caller,
     bindings: Iterable[Kept],
     people: dict[UUID, Person],
     documents: dict[UUID, Any],
@@ -133,21 +136,22 @@ def _messages(
             people[kept.binding.beneficiary_id].name,
             documents[kept.binding.binding_id],
             office.find_policy(kept.donor_region, today),
-        ).message(office.sealer)
+        ).message(office.sealer, caller.role)
         for kept in bindings
     ]
 
 
-def _position(kept: Kept) -> bytes:
-    micros = (kept.binding.bound_at - _EPOCH) // _MICROSECOND
-    return _POSITION.pack(micros, kept.binding.binding_id.bytes)
-
-
-def _place(position: bytes) -> Place:
-    micros, binding_id = _POSITION.unpack(position)
-    return _EPOCH + micros * _MICROSECOND, UUID(bytes=binding_id)
-
-
-COMMANDS = {"CreateBinding": read_create_binding}
-READS = {"GetBinding": get_binding, "ListBindings": list_of_bindings}
+COMMANDS = {
+    "CreateBinding": read_create_binding,
+    "ReviewBinding": read_review_binding,
+    "SetDeductionOrder": read_set_deduction_order,
+    "UpdateBinding": read_update_binding,
+    "EndBinding": read_end_binding,
+}
+READS = {
+    "GetBinding": get_binding,
+    "ListBindings": list_of_bindings,
+    "ExplainUsability": explain_usability,
+}
 UPLOADS = {"UploadDocument": upload_document}
+DOWNLOADS = {"DownloadDocument": download_document}

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from gongji.v1 import access_pb2, types_pb2
 from gongji.v1 import binding_pb2 as pb
+from gongji_svc.domain.access import Role
 from gongji_svc.domain.binding import Binding, first_unbinding_day
 from gongji_svc.domain.calendar import Span
 from gongji_svc.domain.masking import masked_name, masked_number
 from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.policy_values import Caps
-from gongji_svc.services.days import date_of
+from gongji_svc.services.days import date_of, timestamp
 from gongji_svc.services.names import enum_number
 from gongji_svc.storage.bindings import Kept, phone_of
 from gongji_svc.storage.documents import DocumentRow
@@ -35,8 +34,8 @@ class View:
     documents: Sequence[DocumentRow]
     policy: Policy | None
 
-    def message(self, sealer: Sealer) -> pb.Binding:
-        """The binding in the contract's words."""
+    def message(self, sealer: Sealer, reader: Role) -> pb.Binding:
+        """The binding in the contract's words; who reviewed it is told to staff only."""
         kept, binding = self.kept, self.kept.binding
         return pb.Binding(
             binding_id=str(binding.binding_id),
@@ -54,10 +53,14 @@ class View:
             policy=policy_ref(kept.policy),
             channel=enum_number(pb.Channel, kept.channel),
             commitment=_commitment(kept),
-            documents=[_document(document) for document in self.documents],
-            created_at=_timestamp(binding.bound_at),
+            documents=[document_message(document) for document in self.documents],
+            created_at=timestamp(binding.bound_at),
             created_by=actor(kept.created_by),
+            review=_review(kept, reader),
+            suspended_for=[enum_number(pb.UsabilityReason, why) for why in kept.suspended_for],
             ended_on=date_of(binding.ended_on),
+            end_cause=enum_number(pb.EndCause, kept.ending.get("cause", "UNSPECIFIED")),
+            end_reason=kept.ending.get("reason", ""),
             earliest_end_on=date_of(_earliest_end(binding, self.policy)),
             beneficiary_phone=masked_number(phone_of(kept, sealer) or ""),
             region=kept.donor_region,
@@ -97,11 +100,24 @@ def _commitment(kept: Kept) -> pb.Commitment | None:
         return None
     return pb.Commitment(
         text_version=kept.commitment["text_version"],
-        accepted_at=_timestamp(datetime.fromisoformat(kept.commitment["accepted_at"])),
+        accepted_at=timestamp(datetime.fromisoformat(kept.commitment["accepted_at"])),
     )
 
 
-def _document(document: DocumentRow) -> pb.Document:
+def _review(kept: Kept, reader: Role) -> pb.Review | None:
+    review = kept.review
+    if not review:
+        return None
+    return pb.Review(
+        decision=enum_number(pb.ReviewDecision, review["decision"]),
+        reason=review["reason"],
+        decided_at=timestamp(datetime.fromisoformat(review["decided_at"])),
+        decided_by=None if reader is Role.CITIZEN else actor(review["decided_by"]),
+    )
+
+
+def document_message(document: DocumentRow) -> pb.Document:
+    """A document without its content."""
     return pb.Document(
         document_id=str(document.id),
         kind=enum_number(pb.DocumentKind, document.kind),
@@ -109,7 +125,7 @@ def _document(document: DocumentRow) -> pb.Document:
         media_type=document.media_type,
         size_bytes=document.size_bytes,
         sha256=document.sha256.hex(),
-        uploaded_at=_timestamp(document.created_at),
+        uploaded_at=timestamp(document.created_at),
     )
 
 
@@ -117,9 +133,3 @@ def _earliest_end(binding: Binding, policy: Policy | None) -> date | None:
     if policy is None or policy.unbinding_lock == Span():
         return None
     return first_unbinding_day(binding, policy)
-
-
-def _timestamp(instant: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(instant)
-    return stamp

@@ -4,48 +4,43 @@ Rule: the contributions of the region give what the account gets. A frozen accou
 closed one is not. An account of another region is answered like one that does not exist.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from gongji.v1 import account_pb2 as pb
 from gongji_svc.domain import errors
-from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
 from gongji_svc.domain.terms import AccountState
-from gongji_svc.services.account_view import region_name
-from gongji_svc.services.asked import Asked
+from gongji_svc.engine import Answered, Outcome
+from gongji_svc.services.asked import Asked, AskedCommand
+from gongji_svc.services.batching import Batch, Item, error_of, read_items
+from gongji_svc.services.contract import method_of
 from gongji_svc.services.days import CLOCKS_DIFFER, instant
-from gongji_svc.services.names import enum_name, enum_number
+from gongji_svc.services.entry_view import entry_message, next_entry
+from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
+from gongji_svc.storage import tables
+from gongji_svc.storage.entry_reads import Names
 from gongji_svc.storage.ids import new_id, parse_id
 from gongji_svc.storage.state import AccountRow, Decision, Keys, Lookups, State, Wanted
 
-_GREATEST_BALANCE_FEN = 10**15
+GREATEST_BALANCE_FEN = 10**15
+_CREDIT = method_of("AccountService", "Credit")
 
 
 @dataclass(slots=True)
-class Credit:
+class Credit(AskedCommand):
     """An amount to be put into an account."""
 
-    office: Office
-    asked: Asked
     account_id: UUID
     occurred_at: datetime | None
     owner_id: UUID | None = None
 
-    @property
-    def deadline(self) -> float:
-        """Unix seconds."""
-        return self.asked.deadline
-
-    def field_name(self, number: int) -> str:
-        """The contract's name of a field."""
-        return self.asked.field_name(number)
-
     def lookups(self) -> Lookups:
         """Whose account it is."""
-        return Lookups(accounts=(self.account_id,))
+        return Lookups(owned=((tables.accounts, self.account_id),))
 
     def keys(self, state: State) -> Keys:
         """The request key in the agency's region."""
@@ -69,13 +64,14 @@ class Credit:
         occurred_at = state.now if self.occurred_at is None else self.occurred_at
         if occurred_at > state.now + CLOCKS_DIFFER:
             raise errors.OccurredInFuture
-        if account.balance_fen + self.asked.message.amount_fen > _GREATEST_BALANCE_FEN:
+        if account.balance_fen + self.asked.message.amount_fen > GREATEST_BALANCE_FEN:
             raise errors.BalanceTooLarge
         # From here on the money moves.
         journal = self._journal(account, occurred_at)
-        entry = self._entry(account, journal, state.now)
+        entry = next_entry(journal, journal.postings[0], account, state.now)
+        message = entry_message(self.office, entry, account.person_id, Names())
         return Decision(
-            answer=pb.CreditResponse(entry=entry).SerializeToString(),
+            answer=pb.CreditResponse(entry=message).SerializeToString(),
             result_id=journal.journal_id,
             journals=(journal,),
         )
@@ -93,25 +89,6 @@ class Credit:
             memo=message.memo or None,
         )
 
-    def _entry(self, account: AccountRow, journal: Journal, now: datetime) -> pb.Entry:
-        """The entry as the ledger will write it."""
-        posting = journal.postings[0]
-        seq = account.seq + 1
-        entry = pb.Entry(
-            entry_id=f"{account.id}:{seq}",
-            seq=seq,
-            journal_id=str(journal.journal_id),
-            kind=enum_number(pb.EntryKind, posting.kind),
-            amount_fen=posting.amount_fen,
-            balance_after_fen=account.balance_fen + posting.amount_fen,
-            counterparty=region_name(self.office, account.pool_region, day_of(now)),
-            memo=self.asked.message.memo,
-            account_id=str(account.id),
-        )
-        entry.occurred_at.FromDatetime(journal.occurred_at)
-        entry.recorded_at.FromDatetime(max(now, account.recorded_at))
-        return entry
-
 
 def read_credit(office: Office, asked: Asked) -> Credit:
     """The command in a CreditRequest."""
@@ -123,3 +100,24 @@ def read_credit(office: Office, asked: Asked) -> Credit:
     if message.HasField("occurred_at"):
         occurred_at = instant("occurred_at", message.occurred_at)
     return Credit(office, asked, account_id, occurred_at)
+
+
+def _read_batch(office: Office, asked: Asked) -> Sequence[Item]:
+    return read_items(office, asked, _CREDIT, asked.message.credits, read_credit)
+
+
+def _batch_answer(outcomes: Sequence[Outcome]) -> pb.BatchCreditResponse:
+    return pb.BatchCreditResponse(
+        results=[_result(index, outcome) for index, outcome in enumerate(outcomes)]
+    )
+
+
+def _result(index: int, outcome: Outcome) -> pb.BatchCreditResult:
+    if not isinstance(outcome, Answered):
+        return pb.BatchCreditResult(index=index, error=error_of(outcome))
+    entry = pb.CreditResponse.FromString(outcome.answer).entry
+    return pb.BatchCreditResult(index=index, entry=entry, replayed=outcome.replayed)
+
+
+BATCH_CREDIT = Batch(_read_batch, _batch_answer)
+"""Credits of one call, booked in their order."""

@@ -42,6 +42,13 @@ def day_in(message: Message, name: str, path: str = "") -> date | None:
         raise messages.invalid(Violation(field, "日期不存在，请更正")) from wrong
 
 
+def timestamp(moment: datetime) -> Timestamp:
+    """The contract's timestamp of a moment."""
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
 def date_of(day: date | None) -> Date | None:
     """The contract's date of a day."""
     return None if day is None else Date(year=day.year, month=day.month, day=day.day)

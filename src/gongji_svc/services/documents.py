@@ -1,27 +1,34 @@
-"""UploadDocument: a proof (证明材料) is received whole, checked by its content, then kept.
+"""Documents (证明材料): a proof is received whole, checked by its content, kept, and shown to few.
 
 Rule: nothing is written before the last byte has come, and then all of it in one transaction; an
-upload that breaks off leaves nothing.
+upload that breaks off leaves nothing. A document is read by who uploaded it, and by the donor and
+the reviewers of the binding it is attached to; to everybody else it does not exist.
 """
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from gongji.v1 import binding_pb2 as pb
 from gongji_svc.domain import errors
-from gongji_svc.domain.access import Caller
+from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.document import MAX_BYTES, media_type_of
+from gongji_svc.domain.person import Person
 from gongji_svc.domain.terms import DocumentKind, DocumentOf
+from gongji_svc.services.binding_view import document_message
 from gongji_svc.services.contract import method_of
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
-from gongji_svc.services.reach import caller_region
+from gongji_svc.services.reach import caller_region, reaches
 from gongji_svc.storage import tables
-from gongji_svc.storage.documents import DocumentRow, chunk_rows
-from gongji_svc.storage.ids import new_id
+from gongji_svc.storage.binding_reads import read_binding
+from gongji_svc.storage.bindings import Kept
+from gongji_svc.storage.documents import DocumentRow, chunk_rows, content_of, read_document
+from gongji_svc.storage.ids import new_id, parse_id
+from gongji_svc.storage.person_reads import read_people
 from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, Wanted
 
 _DEADLINE_SECONDS = 30
@@ -41,6 +48,40 @@ def upload_document(
     response = pb.UploadDocumentResponse.FromString(answered.answer)
     response.replayed = answered.replayed
     return response
+
+
+def download_document(
+    office: Office, caller: Caller, request: pb.DownloadDocumentRequest
+) -> Generator[pb.DownloadDocumentResponse, None, None]:
+    """A document's description, then its content; AccessDenied for one that is missing or not the
+    caller's to read.
+    """
+    document_id = parse_id(request.document_id)
+    with office.database.reader() as tx:
+        document = None if document_id is None else read_document(tx, document_id)
+        if document is None:
+            raise errors.AccessDenied
+        kept = None if document.binding_id is None else read_binding(tx, document.binding_id)
+        donors = [] if kept is None else [kept.binding.donor_id]
+        people = read_people(tx, donors, office.sealer)
+        if not (_uploaded(caller, document) or (kept and _may_see(caller, kept, people, office))):
+            raise errors.AccessDenied
+        yield pb.DownloadDocumentResponse(document=document_message(document))
+        for chunk in content_of(tx, document, office.sealer):
+            yield pb.DownloadDocumentResponse(chunk=chunk)
+
+
+def _uploaded(caller: Caller, document: DocumentRow) -> bool:
+    """Whether it is the caller's own, or that of a clerk of the caller's region."""
+    uploader = document.uploaded_by
+    return (uploader["role"], uploader["subject"]) == (caller.role, caller.subject)
+
+
+def _may_see(caller: Caller, kept: Kept, people: dict[UUID, Person], office: Office) -> bool:
+    """Whether documents of this binding are shown to the caller."""
+    if caller.role is Role.CITIZEN:
+        return reaches(caller, people[kept.binding.donor_id], office.today())
+    return caller.role is Role.REVIEWER and caller.subject == kept.donor_region
 
 
 def _received(

@@ -21,7 +21,7 @@ from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.standing import standing_of
 from gongji_svc.domain.terms import CredentialType
 from gongji_svc.services import till
-from gongji_svc.services.asked import Asked
+from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.names import enum_name, enum_number
 from gongji_svc.services.office import Office
 from gongji_svc.storage.accounts import accounts_of
@@ -29,22 +29,11 @@ from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
 
 
 @dataclass(slots=True)
-class Identify:
+class Identify(AskedCommand):
     """A credential to be recognised; only ever previewed, for it writes nothing."""
 
-    office: Office
-    asked: Asked
     identity: bytes | None
     patient_id: UUID | None = None
-
-    @property
-    def deadline(self) -> float:
-        """Unix seconds."""
-        return self.asked.deadline
-
-    def field_name(self, number: int) -> str:
-        """The contract's name of a field."""
-        return self.asked.field_name(number)
 
     def lookups(self) -> Lookups:
         """The institution, and whose credential it is."""

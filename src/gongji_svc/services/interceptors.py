@@ -1,12 +1,15 @@
 """The one gate every call passes: identity, access, deadline; errors to google.rpc.Status; the log.
 
-Rule: denied by default, and permission before existence. A call without a deadline gets 30 seconds.
-One line a call is logged; it names neither people nor numbers.
+Rule: denied by default, and permission before existence. A call without a deadline gets 30 seconds;
+what watches goes on. One line a call is logged; it names neither people nor numbers. Nothing
+touches a call once its handler has ended: gRPC frees it then.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 import grpc
 import structlog
@@ -28,6 +31,7 @@ _RETRY_AFTER_SECONDS = 1.0
 _CODES: dict[int, StatusCode] = {int(code.value[0]): code for code in StatusCode}
 _DETAILS = "grpc-status-details-bin"
 _REASON_TYPE = "ErrorInfo"
+_ALL_SENT = Answer(0, 0, b"")
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -41,7 +45,9 @@ class Call:
 
 
 Unary = Callable[[Call, bytes], Awaitable[Answer]]
-Stream = Callable[[Call, AsyncIterator[bytes]], Awaitable[Answer]]
+ClientStream = Callable[[Call, AsyncIterator[bytes]], Awaitable[Answer]]
+Write = Callable[[bytes], Awaitable[None]]
+ServerStream = Callable[[Call, bytes, Write], Awaitable[None]]
 
 
 class Gate:
@@ -64,12 +70,33 @@ class Gate:
         return handle
 
     def client_stream(
-        self, method: Method, serve: Stream
+        self, method: Method, serve: ClientStream
     ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]:
         """The handler of a method that takes a stream of requests and gives one answer."""
 
         async def handle(bodies: AsyncIterator[bytes], context: Context) -> bytes:
-            return await self._pass(method, context, lambda call: serve(call, bodies))
+            whole = _whole(bodies, context)
+            return await self._pass(method, context, lambda call: serve(call, whole))
+
+        return handle
+
+    def server_stream(
+        self, method: Method, serve: ServerStream
+    ) -> Callable[[bytes, Context], Awaitable[None]]:
+        """The handler of a method that takes one request and gives a stream of answers: `serve`
+        writes each when it has it, and waits while the client is slow.
+        """
+
+        async def handle(body: bytes, context: Context) -> None:
+            async def send(call: Call) -> Answer:
+                writer = _Writer(context)
+                try:
+                    await serve(call, body, writer.write)
+                finally:
+                    await writer.end()
+                return _ALL_SENT
+
+            await self._pass(method, context, send)
 
         return handle
 
@@ -84,6 +111,10 @@ class Gate:
             answer = await serve(call)
         except Refusal as refusal:
             answer = Answer(0, int(code_of(refusal).value[0]), _dump(status_of(refusal)))
+        except (asyncio.CancelledError, grpc.aio.InternalError) as gone:
+            seconds = round(time.perf_counter() - started, 6)
+            _log.info("call", method=method.name, role=role, code="CANCELLED", seconds=seconds)
+            raise asyncio.CancelledError from gone  # nobody is there to hear more
         except Exception as fault:  # noqa: BLE001 - whatever it is, the caller learns nothing of it
             _log.error("a call failed", method=method.name, exc_info=fault)
             answer = Answer(0, int(StatusCode.INTERNAL.value[0]), _dump(internal()))
@@ -109,10 +140,44 @@ class Gate:
             raise ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
         caller = self._verifier.caller(_authorization(context))
         check_role(caller, method)
+        caller = replace(caller, origin=_origin(context))
         left_seconds = context.time_remaining()
         if left_seconds is None or left_seconds > _LONGEST_CALL_SECONDS:
             left_seconds = _LONGEST_CALL_SECONDS
         return Call(caller, time.time() + left_seconds)
+
+
+class _Writer:
+    """Writes answers to one call.
+
+    gRPC takes no status while it still has an answer to send: a write that has begun is left to
+    end, also when nobody waits for it any more.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._writing: asyncio.Task[None] | None = None
+
+    async def write(self, answer: bytes) -> None:
+        """Write one answer, as soon as the client has room for it."""
+        self._writing = asyncio.create_task(self._context.write(answer))
+        await asyncio.shield(self._writing)
+
+    async def end(self) -> None:
+        """Wait until the client has what was begun, or is gone."""
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
+
+
+async def _whole(bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+    """The messages of a stream; an error at its end when the client has broken off.
+
+    gRPC ends the messages of a broken call like those of a finished one. What tells them apart is
+    that to a broken one nothing can be sent.
+    """
+    async for body in bodies:
+        yield body
+    await context.send_initial_metadata(())
 
 
 def _authorization(context: Context) -> str:
@@ -120,6 +185,12 @@ def _authorization(context: Context) -> str:
         if key == "authorization" and isinstance(value, str):
             return value
     raise Unauthenticated
+
+
+def _origin(context: Context) -> str:
+    """The caller's network address without its port: "ipv4:10.0.0.7:5000" -> "10.0.0.7"."""
+    kind, _, address = unquote(context.peer()).partition(":")
+    return address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else kind
 
 
 def _dump(status: Status) -> bytes:

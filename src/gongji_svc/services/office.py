@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import PolicyNotInForce, Refusal, RegionNotServed
@@ -22,6 +23,7 @@ class Office:
     rulebook: Rulebook
     sealer: Sealer
     clock_offset: timedelta = timedelta()
+    seal_file: Path | None = None  # where sealed blocks are told; None: nowhere
     _engines: queue.SimpleQueue[Engine] = field(default_factory=queue.SimpleQueue)
 
     def now(self) -> datetime:

@@ -17,7 +17,7 @@ from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.person import Account
 from gongji_svc.domain.terms import AccountKind, AccountState, Insurance
 from gongji_svc.services.account_view import account_message
-from gongji_svc.services.asked import Asked
+from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.reach import reaches
@@ -27,22 +27,11 @@ from gongji_svc.storage.ids import new_id, parse_id, region_of
 from gongji_svc.storage.state import AccountRow, Decision, Keys, Lookups, State, Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAccount:
+@dataclass(slots=True)
+class OpenAccount(AskedCommand):
     """An account to be opened."""
 
-    office: Office
-    asked: Asked
     owner_id: UUID
-
-    @property
-    def deadline(self) -> float:
-        """Unix seconds."""
-        return self.asked.deadline
-
-    def field_name(self, number: int) -> str:
-        """The contract's name of a field."""
-        return self.asked.field_name(number)
 
     def lookups(self) -> Lookups:
         """Nothing: the owner is named."""

@@ -6,7 +6,10 @@ that was altered, or is used with other parameters, is refused. The page size ma
 
 import base64
 import binascii
+import struct
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from google.protobuf.message import Message
 
@@ -16,6 +19,9 @@ from gongji_svc.storage.sealing import Sealer
 DEFAULT_PAGE_SIZE = 50
 _PAGING_FIELDS = ("page_token", "page_size")
 _HASH_BYTES = 8
+_POSITION = struct.Struct("!q16s")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def size_of(request: Any) -> int:
@@ -41,6 +47,17 @@ def position_in(request: Any, sealer: Sealer) -> bytes | None:
     if marked[:_HASH_BYTES] != _mark(request, position, sealer):
         raise PageTokenInvalid
     return position
+
+
+def position_of(moment: datetime, object_id: UUID) -> bytes:
+    """A place in a list by time."""
+    return _POSITION.pack((moment - _EPOCH) // _MICROSECOND, object_id.bytes)
+
+
+def place_at(position: bytes) -> tuple[datetime, UUID]:
+    """What `position_of` packed."""
+    micros, object_id = _POSITION.unpack(position)
+    return _EPOCH + micros * _MICROSECOND, UUID(bytes=object_id)
 
 
 def _mark(request: Message, position: bytes, sealer: Sealer) -> bytes:

@@ -1,7 +1,8 @@
 """PutPerson and BatchPutPersons as commands, and GetPerson.
 
 Rule: whoever is put is locked with all accounts. Two processes that register one certificate at
-once make one person: the directory refuses the second, whose batch is then decided anew.
+once make one person: the directory refuses the second, whose batch is then decided anew. A change
+that bindings rest on asks for a look at them (upkeep/bindings.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +15,16 @@ from gongji.v1 import registry_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import Refusal, Violation
 from gongji_svc.domain.person import same_name
 from gongji_svc.services import messages, reach
-from gongji_svc.services.asked import Asked
+from gongji_svc.services.asked import Asked, AskedCommand
+from gongji_svc.services.binding_changes import check_row
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.person_messages import Sight, Stated, person_message, stated
-from gongji_svc.services.registering import Desk, Known, Put
+from gongji_svc.services.registering import Desk, Known, Put, affects_bindings
 from gongji_svc.services.status import status_of
 from gongji_svc.storage import people, tables
 from gongji_svc.storage.ids import parse_id
@@ -35,22 +38,11 @@ Rows = tuple[TableRow, ...]
 
 
 @dataclass(slots=True)
-class PutPersons:
+class PutPersons(AskedCommand):
     """People whom an agency states; each is put or refused by itself."""
 
-    office: Office
-    asked: Asked
     stated: tuple[Stated | Refusal, ...]
     answer: Callable[[Sequence[Result]], Message]
-
-    @property
-    def deadline(self) -> float:
-        """Unix seconds."""
-        return self.asked.deadline
-
-    def field_name(self, number: int) -> str:
-        """The contract's name of a field."""
-        return self.asked.field_name(number)
 
     def lookups(self) -> Lookups:
         """The certificates and cards of the people and their guardians."""
@@ -143,6 +135,8 @@ def _rows(desk: Desk, state: State, sealer: Sealer) -> tuple[Rows, Rows, Rows]:
         written.append((tables.persons, row))
         written.extend((tables.enrolments, enrolment) for enrolment in enrolments)
         removed.extend((tables.enrolments, key) for key in enrolments_gone(before, after))
+        if affects_bindings(before, after):
+            new.append(check_row(after.person.person_id, day_of(state.now)))
     return tuple(new), tuple(replaced), tuple(removed)
 
 

@@ -18,7 +18,7 @@ from gongji_svc.domain.errors import Violation
 from gongji_svc.domain.money import BP, format_price, parse_price
 from gongji_svc.domain.terms import CatalogClass
 from gongji_svc.services import messages, paging
-from gongji_svc.services.asked import Asked
+from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.days import date_of, day_in
 from gongji_svc.services.names import enum_name, enum_number
 from gongji_svc.services.office import Office
@@ -34,20 +34,8 @@ _SELF_PAY_BP = {CatalogClass.A: (0,), CatalogClass.C: (0, BP)}
 
 
 @dataclass(slots=True)
-class _Put:
+class _Put(AskedCommand):
     """What the commands here have in common: they claim their request id and lock nobody."""
-
-    office: Office
-    asked: Asked
-
-    @property
-    def deadline(self) -> float:
-        """Unix seconds."""
-        return self.asked.deadline
-
-    def field_name(self, number: int) -> str:
-        """The contract's name of a field."""
-        return self.asked.field_name(number)
 
     def lookups(self) -> Lookups:
         """Nothing."""

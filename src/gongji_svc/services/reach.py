@@ -28,6 +28,22 @@ def guards(caller: Caller, person: Person, today: date) -> bool:
     return guardian_id is not None and person.has_guardian(guardian_id, today)
 
 
+def acting_for(caller: Caller, person: Person, today: date) -> dict[str, str]:
+    """Who acts for a person, as it is kept: {role, subject, actor}; a guardian is the actor."""
+    if guards(caller, person, today):
+        return {
+            "role": caller.role.value,
+            "subject": str(person.person_id),
+            "actor": caller.subject,
+        }
+    return acting_as(caller)
+
+
+def acting_as(caller: Caller) -> dict[str, str]:
+    """The caller as it is kept: {role, subject, actor}."""
+    return {"role": caller.role.value, "subject": caller.subject, "actor": caller.actor}
+
+
 def caller_region(caller: Caller) -> str:
     """Where the caller's own requests are kept: a citizen's home region, a clerk's region."""
     if caller.role is not Role.CITIZEN:

@@ -72,6 +72,18 @@ class Desk:
         return self._before.record_of(person_id)
 
 
+def affects_bindings(before: Registered | None, after: Registered) -> bool:
+    """Whether somebody known is stated otherwise in what bindings rest on."""
+    if before is None:
+        return False
+    was, now = before.person, after.person
+    return (was.enrolments, was.died_on, was.identities) != (
+        now.enrolments,
+        now.died_on,
+        now.identities,
+    )
+
+
 def put(stated: Stated, agency: str, known: Known, sealer: Sealer, *, served: bool) -> Put:
     """What the agency's statement makes of the record; the first Refusal that applies."""
     before = _found(stated, agency, known, sealer)

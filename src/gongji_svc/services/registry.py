@@ -1,5 +1,6 @@
 """RegistryService: people, institutions, the catalogue and the rules."""
 
+from gongji_svc.services.auditing import list_audit_records
 from gongji_svc.services.persons import get_person, read_batch_put_persons, read_put_person
 from gongji_svc.services.places import (
     PutInstitution,
@@ -21,4 +22,5 @@ READS = {
     "ListCatalogItems": list_catalog_items,
     "GetPolicy": get_policy,
     "ListPolicies": list_policies,
+    "ListAuditRecords": list_audit_records,
 }

@@ -1,10 +1,12 @@
 """Which function serves which RPC; what is in the contract and not here answers UNIMPLEMENTED.
 
-Rule: commands (they move money, or change who may move it) are read in the writer and decided by
-the engine; reads and uploads are served by the front, a thread each.
+Rule: commands (they move money, or change who may move it) and batches of them are read in the
+writer and decided by the engine; reads, uploads and downloads are served by the front's threads.
+What watches is begun by them, and then served by the front's hub.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -15,8 +17,10 @@ from gongji_svc.engine import Command
 from gongji_svc.services import account, binding, messages, registry, settlement
 from gongji_svc.services.access import check_subject
 from gongji_svc.services.asked import Asked
+from gongji_svc.services.batching import Batch, Item
 from gongji_svc.services.contract import METHODS, Method
 from gongji_svc.services.office import Office
+from gongji_svc.services.watching import Watched
 from gongji_svc.storage.database import DatabaseUnavailable
 
 _RETRY_AFTER_SECONDS = 1.0
@@ -24,6 +28,8 @@ _RETRY_AFTER_SECONDS = 1.0
 ReadCommand = Callable[[Office, Asked], Command]
 ServeRead = Callable[[Office, Caller, Any], Message]
 ServeUpload = Callable[[Office, Caller, Iterator[Any]], Message]
+ServeStream = Callable[[Office, Caller, Any], Generator[Message, None, None]]
+BeginWatch = Callable[[Office, Caller, Any], Watched]
 
 _SERVICES = {
     "RegistryService": registry,
@@ -44,11 +50,20 @@ def _table(name: str) -> Mapping[str, Any]:
 COMMANDS: Mapping[str, ReadCommand] = _table("COMMANDS")
 """By path: how a request becomes a command of the engine."""
 
+BATCHES: Mapping[str, Batch] = _table("BATCHES")
+"""By path: how a request becomes several commands, and their outcomes one answer."""
+
 READS: Mapping[str, ServeRead] = _table("READS")
 """By path: what answers at once."""
 
 UPLOADS: Mapping[str, ServeUpload] = _table("UPLOADS")
 """By path: what takes a stream."""
+
+STREAMS: Mapping[str, ServeStream] = _table("DOWNLOADS")
+"""By path: what gives a stream that ends; a database transaction may be open until then."""
+
+WATCHES: Mapping[str, BeginWatch] = _table("WATCHES")
+"""By path: what gives a stream that goes on."""
 
 
 def read_command(
@@ -60,11 +75,46 @@ def read_command(
     return COMMANDS[method.path](office, Asked(method, caller, message, deadline))
 
 
+def read_batch(
+    office: Office, method: Method, caller: Caller, body: bytes, deadline: float
+) -> Sequence[Item]:
+    """The items of a batch call, in their order; a Refusal as for `read_command`."""
+    message = messages.read(method.request, body)
+    check_subject(caller, method, message)
+    return BATCHES[method.path].read(office, Asked(method, caller, message, deadline))
+
+
 def answer_read(office: Office, method: Method, caller: Caller, body: bytes) -> bytes:
     """The answer's bytes of a read; ServiceUnavailable while the database is away."""
     message = messages.read(method.request, body)
     check_subject(caller, method, message)
-    try:
+    with _away_as_refusal():
         return READS[method.path](office, caller, message).SerializeToString()
+
+
+def answer_stream(
+    office: Office, method: Method, caller: Caller, body: bytes
+) -> Generator[bytes, None, None]:
+    """The answers' bytes of a stream, each made when it is asked for; else as `answer_read`."""
+    message = messages.read(method.request, body)
+    check_subject(caller, method, message)
+    pieces = STREAMS[method.path](office, caller, message)
+    with _away_as_refusal(), contextlib.closing(pieces):
+        for piece in pieces:
+            yield piece.SerializeToString()
+
+
+def begin_watch(office: Office, method: Method, caller: Caller, body: bytes) -> Watched:
+    """What a stream that goes on is about; else as `answer_read`."""
+    message = messages.read(method.request, body)
+    check_subject(caller, method, message)
+    with _away_as_refusal():
+        return WATCHES[method.path](office, caller, message)
+
+
+@contextlib.contextmanager
+def _away_as_refusal() -> Iterator[None]:
+    try:
+        yield
     except DatabaseUnavailable as away:
         raise ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS) from away

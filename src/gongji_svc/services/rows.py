@@ -195,11 +195,11 @@ def _header_faults(header: list[str], columns: Columns) -> Iterator[Fault]:
 
 def _records(reader: Any, header: list[str], fault: Callable[[Fault], None]) -> Iterator[Record]:
     for cells in reader:
-        if not any(cell.strip() for cell in cells):
+        if not "".join(cells).strip():
             continue
         if len(cells) != len(header):
             problem = f"有{len(cells)}列，应为{len(header)}列"
             fault(Fault(reader.line_num, _TEXT, problem))
             continue
-        values = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+        values = dict(zip(header, map(str.strip, cells), strict=True))
         yield Record(reader.line_num, values)

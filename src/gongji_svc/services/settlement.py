@@ -1,43 +1,18 @@
 """SettlementService: what a till asks, and how a settlement is found again."""
 
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-from google.protobuf.message import Message
-
 from gongji.v1 import settlement_pb2 as pb
 from gongji_svc.domain import errors
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.settlement_record import from_record
-from gongji_svc.engine import Answered, Command, Fault
 from gongji_svc.services import receipt
-from gongji_svc.services.asked import Asked
-from gongji_svc.services.contract import method_of
 from gongji_svc.services.identifying import read_identify
+from gongji_svc.services.looking import looked
 from gongji_svc.services.names import enum_number
 from gongji_svc.services.office import Office
 from gongji_svc.services.receipt import Reader
 from gongji_svc.services.settling import read_preview, read_settle
 from gongji_svc.storage.ids import parse_id
 from gongji_svc.storage.settlements import Found, find_by_id, find_by_request
-
-_LOOK_SECONDS = 30.0
-M = TypeVar("M", bound=Message)
-
-
-def _looked(name: str, read: Callable[[Office, Asked], Command]) -> Callable[..., Message]:
-    """A read that goes through the engine's own steps, with nothing locked and nothing written."""
-    method = method_of("SettlementService", name)
-
-    def answer(office: Office, caller: Caller, message: Any) -> Message:
-        asked = Asked(method, caller, message, time.time() + _LOOK_SECONDS)
-        outcome = office.preview(read(office, asked))
-        if isinstance(outcome, Answered):
-            return method.response.FromString(outcome.answer)
-        raise outcome.cause if isinstance(outcome, Fault) else outcome
-
-    return answer
 
 
 def get_settlement(
@@ -123,7 +98,7 @@ def _for_donor(donor_id: str, found: Found, settlement: pb.Settlement) -> pb.Set
 COMMANDS = {"Settle": read_settle}
 
 READS = {
-    "IdentifyPatient": _looked("IdentifyPatient", read_identify),
-    "PreviewSettlement": _looked("PreviewSettlement", read_preview),
+    "IdentifyPatient": looked("SettlementService", "IdentifyPatient", read_identify),
+    "PreviewSettlement": looked("SettlementService", "PreviewSettlement", read_preview),
     "GetSettlement": get_settlement,
 }

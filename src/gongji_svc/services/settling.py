@@ -5,8 +5,11 @@ the order of what they reveal: who calls, the place, the time, the person, then 
 """
 
 import json
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from gongji.v1 import settlement_pb2 as pb
@@ -14,24 +17,33 @@ from gongji_svc.domain import errors
 from gongji_svc.domain.binding import LIVING, Binding
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.eligibility import check_credential
+from gongji_svc.domain.hold import Hold, check_applicable, settled
 from gongji_svc.domain.money import yuan
 from gongji_svc.domain.person import Person
 from gongji_svc.domain.policy_values import NO_CAPS
 from gongji_svc.domain.settlement import Bill, Plan, plan
 from gongji_svc.domain.settlement_journal import journal_of
 from gongji_svc.domain.terms import AccountUse, CredentialType, VisitType
+from gongji_svc.domain.waterfall import Leg
 from gongji_svc.services import receipt, till
-from gongji_svc.services.asked import Asked
-from gongji_svc.services.bills import account_use_of, bill_of, donor_names, price_regions
+from gongji_svc.services.asked import Asked, AskedCommand
+from gongji_svc.services.bills import (
+    account_use_of,
+    bill_of,
+    donor_names,
+    price_regions,
+    with_holds,
+)
 from gongji_svc.services.days import CLOCKS_DIFFER, day_in, instant
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.receipt import Reader
 from gongji_svc.storage import tables
-from gongji_svc.storage.bindings import bindings_of
-from gongji_svc.storage.ids import new_id
+from gongji_svc.storage.bindings import bindings_of, kept_from
+from gongji_svc.storage.holds import Counts, count, counter_rows, hold_in, hold_row
+from gongji_svc.storage.ids import new_id, parse_id
 from gongji_svc.storage.institutions import Institution
-from gongji_svc.storage.settlements import Counted, Settled, counter_row
+from gongji_svc.storage.settlements import Counted, Settled
 from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, Wanted
 from gongji_svc.storage.statements import Row
 
@@ -39,33 +51,26 @@ _EARLIEST = timedelta(days=30)
 
 
 @dataclass(slots=True)
-class Preview:
+class Preview(AskedCommand):
     """A purchase or visit as it would be settled now."""
 
-    office: Office
-    asked: Asked
     occurred_at: datetime
     identity: bytes | None
+    hold_ids: tuple[UUID, ...]
     institution: Institution | None = None
     patient_id: UUID | None = None
     bindings: tuple[Binding, ...] = ()
-
-    @property
-    def deadline(self) -> float:
-        """Unix seconds."""
-        return self.asked.deadline
-
-    def field_name(self, number: int) -> str:
-        """The contract's name of a field."""
-        return self.asked.field_name(number)
+    seen: dict[UUID, Row] = field(default_factory=dict)  # the bindings' rows
+    holds: tuple[Hold, ...] = ()
 
     def lookups(self) -> Lookups:
-        """The institution, the prescriber, and whose credential it is."""
+        """The institution, the prescriber, and whose credential and holds they are."""
         message = self.asked.message
         codes = (message.institution_code, message.prescription.institution_code)
         return Lookups(
             institution_codes=tuple(code for code in codes if code),
             identities=() if self.identity is None else (self.identity,),
+            owned=tuple((tables.holds, hold_id) for hold_id in self.hold_ids),
         )
 
     def keys(self, state: State) -> Keys:
@@ -85,20 +90,24 @@ class Preview:
         )
 
     def discover(self, state: State) -> Wanted:
-        """The patient's account, and the donors with theirs that may be asked."""
+        """The patient's account, the donors with theirs that may be asked, and the holds named."""
         if self.patient_id is None:
             return Wanted()
         if account_use_of(self.asked.message) is AccountUse.MUTUAL_AID:
             bindings = bindings_of(state, self.patient_id)
             self.bindings = tuple(binding for binding in bindings if binding.state in LIVING)
+            self.seen = dict(state.bindings_of[self.patient_id])
         donor_ids = tuple(binding.donor_id for binding in self.bindings)
         binding_ids = tuple(binding.binding_id for binding in self.bindings)
         year = date(day_of(self.occurred_at).year, 1, 1)
         subjects = (self.patient_id, *donor_ids, *binding_ids)
+        held = [hold_id for hold_id in self.hold_ids if hold_id in state.owners]
+        owner_ids = (state.owners[hold_id] for hold_id in held)
         return Wanted(
-            accounts_of=(self.patient_id, *donor_ids),
+            accounts_of=(self.patient_id, *donor_ids, *owner_ids),
             persons=donor_ids,
             counters=tuple((subject, year) for subject in subjects),
+            things=tuple((tables.holds, hold_id) for hold_id in held),
         )
 
     def decide(self, state: State) -> Decision:
@@ -130,13 +139,33 @@ class Preview:
         self._check_certificates(person)
         occurred_at = self.occurred_at
         bill = bill_of(
-            self.office, state, message, self.institution, person, self.bindings, occurred_at
+            self.office, state, message, self.institution, person, self._current(state), occurred_at
         )
         credential = CredentialType(enum_name(pb.CredentialType, message.credential.type))
         check_credential(bill.patient.policy, credential)
-        if message.hold_ids:
-            raise errors.HoldNotFound
+        self.holds = tuple(self._named_hold(state, bill, hold_id) for hold_id in self.hold_ids)
+        if self.holds:
+            bill = with_holds(bill, self.holds)
         return bill, plan(bill)
+
+    def _current(self, state: State) -> tuple[Binding, ...]:
+        """The bindings that were discovered, as earlier commands of the batch have left them."""
+        if self.patient_id is None or not self.bindings:
+            return ()
+        now, seen = state.bindings_of[self.patient_id], self.seen
+        present = (
+            b if now[b.binding_id] is seen[b.binding_id] else kept_from(now[b.binding_id]).binding
+            for b in self.bindings
+        )
+        return tuple(binding for binding in present if binding.state in LIVING)
+
+    def _named_hold(self, state: State, bill: Bill, hold_id: UUID) -> Hold:
+        hold = hold_in(state, hold_id)
+        if hold is None:
+            raise errors.HoldNotFound
+        code, patient_id = self.asked.message.institution_code, bill.patient.person.person_id
+        check_applicable(hold, patient_id, code, bill.account_use)
+        return hold
 
     def _check_time(self, now: datetime) -> None:
         if self.occurred_at > now + CLOCKS_DIFFER:
@@ -183,21 +212,26 @@ class Settle(Preview):
             raise errors.PreviewOutdated(
                 cash_pay_fen=str(cash_pay_fen), cash_pay_yuan=yuan(cash_pay_fen)
             )
-        settled = self._settled(state, bill, decided)
+        settlement = self._settled(state, bill, decided)
+        holds = tuple(settled(self.holds, decided.legs, state.now))
         journal = journal_of(
             bill,
             decided,
             new_id(bill.care.region),
-            settled.settlement_id,
+            settlement.settlement_id,
             message.institution_code,
             self.occurred_at,
         )
         return Decision(
-            answer=self._answer(bill, settled).SerializeToString(),
-            result_id=settled.settlement_id,
+            answer=self._answer(bill, settlement, holds).SerializeToString(),
+            result_id=settlement.settlement_id,
+            held=tuple((hold.account_id, -hold.amount_fen) for hold in holds),
             journals=() if journal is None else (journal,),
-            new=((tables.settlements, settled.row()),),
-            replaced=tuple((tables.counters, row) for row in _counted(state, bill, decided)),
+            new=((tables.settlements, settlement.row()),),
+            replaced=(
+                *counter_rows(state, _counted(bill, decided, holds)),
+                *((tables.holds, hold_row(hold)) for hold in holds),
+            ),
         )
 
     def _settled(self, state: State, bill: Bill, decided: Plan) -> Settled:
@@ -233,39 +267,43 @@ class Settle(Preview):
         sealer = self.office.sealer
         return f"{sealer.key_id}:{sealer.seal(clear, settlement_id.bytes).hex()}"
 
-    def _answer(self, bill: Bill, settled: Settled) -> pb.SettleResponse:
+    def _answer(self, bill: Bill, settled: Settled, holds: Sequence[Hold]) -> pb.SettleResponse:
         assert self.institution is not None  # noqa: S101 - keys() came first
-        message = self.asked.message
-        return pb.SettleResponse(
-            settlement=receipt.settlement(message, self.institution, bill, settled)
-        )
+        settlement = receipt.settlement(self.asked.message, self.institution, bill, settled)
+        for hold in reversed(holds):
+            _tell(hold, settled.plan.legs, settlement.legs)
+        return pb.SettleResponse(settlement=settlement)
 
 
-def _counted(state: State, bill: Bill, decided: Plan) -> list[Row]:
-    """The counters after the plan: limits by day, benefit by year."""
+def _tell(hold: Hold, legs: Sequence[Leg], shown: Sequence[pb.Leg]) -> None:
+    """Name a hold in the leg that was taken from it; of several the first is named."""
+    for leg, message in zip(legs, shown, strict=True):
+        if hold.captured_fen and leg.account_id == hold.account_id:
+            message.hold_id = str(hold.hold_id)
+
+
+def _counted(bill: Bill, decided: Plan, holds: Sequence[Hold]) -> Counts:
+    """What is counted after the plan: limits by day, benefit by year. Holds count no more."""
     day = bill.occurred_on
-    year = date(day.year, 1, 1)
     patient_id = bill.patient.person.person_id
     insurance = bill.patient.enrolment.insurance.value
-    rows: list[Row] = []
+    counts: Counts = defaultdict(int)
+    for hold in holds:
+        count(counts, hold, -hold.amount_fen)
     for kind, more_fen in (
         (Counted.DEDUCTIBLE, decided.breakdown.deductible_fen),
         (Counted.FUND, decided.fund_in_cap_fen),
     ):
         if more_fen and not decided.given:
-            rows.append(counter_row(state, patient_id, kind.of(insurance), year, more_fen))
+            counts[patient_id, kind.of(insurance), date(day.year, 1, 1)] += more_fen
     capped = {d.binding.binding_id for d in bill.donors if d.policy.household_caps != NO_CAPS}
-    taken: dict[tuple[UUID, str], int] = {}
     for leg in decided.legs:
         if leg.binding_id is None:
             continue
-        key = (leg.binding_id, Counted.MUTUAL_AID.value)
-        taken[key] = taken.get(key, 0) + leg.amount_fen
+        counts[leg.binding_id, Counted.MUTUAL_AID.value, day] += leg.amount_fen
         if leg.binding_id in capped:
-            key = (leg.person_id, Counted.HOUSEHOLD.value)
-            taken[key] = taken.get(key, 0) + leg.amount_fen
-    rows += [counter_row(state, subject, kind, day, fen) for (subject, kind), fen in taken.items()]
-    return rows
+            counts[leg.person_id, Counted.HOUSEHOLD.value, day] += leg.amount_fen
+    return counts
 
 
 def read_settle(office: Office, asked: Asked) -> Settle:
@@ -278,8 +316,16 @@ def read_preview(office: Office, asked: Asked) -> Preview:
     return Preview(office, asked, *_facts(office, asked))
 
 
-def _facts(office: Office, asked: Asked) -> tuple[datetime, bytes | None]:
+def _facts(office: Office, asked: Asked) -> tuple[datetime, bytes | None, tuple[UUID, ...]]:
     message = asked.message
     occurred_at = instant("occurred_at", message.occurred_at)
     day_in(message.prescription, "prescribed_on", "prescription")
-    return occurred_at, till.identity_hash(message.credential, office.sealer)
+    return occurred_at, till.identity_hash(message.credential, office.sealer), _hold_ids(message)
+
+
+def _hold_ids(message: Any) -> tuple[UUID, ...]:
+    """The holds named, each once; HoldNotFound for an id that none can have."""
+    found = {parse_id(text): None for text in message.hold_ids}
+    if None in found:
+        raise errors.HoldNotFound
+    return tuple(hold_id for hold_id in found if hold_id is not None)

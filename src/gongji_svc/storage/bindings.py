@@ -1,6 +1,6 @@
 """Bindings as the rules see them, and the rows they are kept in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,12 +8,14 @@ from uuid import UUID
 from gongji_svc.domain.binding import Binding, BindingState
 from gongji_svc.domain.policy_values import Caps
 from gongji_svc.domain.terms import Relation, Use
+from gongji_svc.storage import tables
 from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.sealing import Sealer
 from gongji_svc.storage.state import State
 from gongji_svc.storage.statements import Row
 
-_NEVER_APPROVED = (BindingState.PENDING_REVIEW, BindingState.REJECTED)
+_COLUMNS = tables.bindings.c.keys()
+_LIMITS = ("per_settlement_fen", "per_day_fen", "per_month_fen", "per_year_fen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class Kept:
     beneficiary_phone: bytes | None
     created_by: dict[str, str]
     updated_at: datetime
+    confirmations: tuple[str, ...] = ()
+    review: dict[str, Any] = field(default_factory=dict)  # {decision, reason, decided_at, by}
+    suspended_for: tuple[str, ...] = ()
+    ending: dict[str, Any] = field(default_factory=dict)  # {cause, reason, notice_version, at, by}
 
     def row(self) -> Row:
         """The row of `bindings`."""
@@ -44,7 +50,11 @@ class Kept:
             binding.rank,
             binding.effective_from,
             binding.effective_to,
+            binding.approved,
+            self.review,
+            list(self.suspended_for),
             binding.ended_on,
+            self.ending,
             sorted(use.value for use in binding.uses),
             limits.per_settlement_fen,
             limits.per_day_fen,
@@ -53,6 +63,7 @@ class Kept:
             self.channel,
             self.commitment,
             [str(document_id) for document_id in self.document_ids],
+            list(self.confirmations),
             self.donor_region,
             self.policy,
             self.key_id,
@@ -70,56 +81,37 @@ class Kept:
 
 def kept_from(row: Row) -> Kept:
     """A binding from its row."""
-    (
-        _,
-        binding_id,
-        beneficiary_id,
-        donor_id,
-        relation,
-        state,
-        rank,
-        effective_from,
-        effective_to,
-        ended_on,
-        uses,
-        *limits,
-        channel,
-        commitment,
-        document_ids,
-        donor_region,
-        policy,
-        key_id,
-        beneficiary_phone,
-        created_by,
-        created_at,
-        updated_at,
-    ) = row
+    of = dict(zip(_COLUMNS, row, strict=True))
     binding = Binding(
-        binding_id=binding_id,
-        donor_id=donor_id,
-        beneficiary_id=beneficiary_id,
-        relation=Relation(relation),
-        state=BindingState(state),
-        bound_at=created_at,
-        effective_from=effective_from,
-        effective_to=effective_to,
-        rank=rank,
-        uses=frozenset(Use(use) for use in uses),
-        limits=Caps(*limits),
-        ended_on=ended_on,
-        approved=state not in _NEVER_APPROVED,
+        binding_id=of["id"],
+        donor_id=of["donor_id"],
+        beneficiary_id=of["beneficiary_id"],
+        relation=Relation(of["relation"]),
+        state=BindingState(of["state"]),
+        bound_at=of["created_at"],
+        effective_from=of["effective_from"],
+        effective_to=of["effective_to"],
+        rank=of["rank"],
+        uses=frozenset(Use(use) for use in of["uses"]),
+        limits=Caps(*(of[name] for name in _LIMITS)),
+        ended_on=of["ended_on"],
+        approved=of["approved"],
     )
     return Kept(
-        binding,
-        channel,
-        commitment,
-        tuple(UUID(document_id) for document_id in document_ids),
-        donor_region,
-        policy,
-        key_id,
-        beneficiary_phone,
-        created_by,
-        updated_at,
+        binding=binding,
+        channel=of["channel"],
+        commitment=of["commitment"],
+        document_ids=tuple(UUID(document_id) for document_id in of["document_ids"]),
+        donor_region=of["donor_region"],
+        policy=of["policy"],
+        key_id=of["key_id"],
+        beneficiary_phone=of["beneficiary_phone"],
+        created_by=of["created_by"],
+        updated_at=of["updated_at"],
+        confirmations=tuple(of["confirmations"]),
+        review=of["review"],
+        suspended_for=tuple(of["suspended_for"]),
+        ending=of["ending"],
     )
 
 

@@ -51,6 +51,7 @@ _LOADED = (
     tables.enrolments,
     tables.institutions,
     tables.catalog_items,
+    tables.binding_checks,
     tables.accounts,
     tables.entries,
     tables.ledger_lines,

@@ -8,14 +8,27 @@ last lock.
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 from psycopg import Cursor
-from sqlalchemy import ARRAY, LargeBinary, Table, Text, any_, bindparam, select
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    LargeBinary,
+    Table,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    literal_column,
+    select,
+)
 
 from gongji_svc.storage import packed, tables
+from gongji_svc.storage.holds import limits_of, open_holds
 from gongji_svc.storage.packed import pack, texts
 from gongji_svc.storage.state import (
     AccountRow,
@@ -31,6 +44,7 @@ from gongji_svc.storage.state import (
 from gongji_svc.storage.statements import (
     Change,
     Claiming,
+    Key,
     Keyed,
     Lookup,
     Remove,
@@ -62,8 +76,20 @@ _FIND_INSTITUTIONS = compiled(
         tables.institutions.c.institution_code == any_(bindparam("codes", type_=ARRAY(Text)))
     )
 )
-_FIND_OWNERS = Keyed(
-    select(tables.accounts.c.id, tables.accounts.c.person_id), tables.accounts.c.id
+_OWNED = {
+    tables.accounts.name: tables.accounts.c.person_id,
+    tables.holds.name: tables.holds.c.owner_id,
+    tables.adjustments.name: tables.adjustments.c.owner_id,
+    tables.suspense.name: tables.suspense.c.owner_id,
+}
+_FIND_OWNERS = {
+    name: Keyed(select(owner.table.c.id, owner), owner.table.c.id) for name, owner in _OWNED.items()
+}
+_READ_THINGS = {name: keyed(owner.table.c.id) for name, owner in _OWNED.items()}
+_FIND_PLACES = Keyed(select(tables.holds.c.institution_code), tables.holds.c.id)
+_FIND_PARTIES = Keyed(
+    select(tables.bindings.c.id, tables.bindings.c.donor_id, tables.bindings.c.beneficiary_id),
+    tables.bindings.c.id,
 )
 _READ_CATALOGUE = keyed(tables.catalog_items.c.catalog_code)
 _CLAIM = Claiming(tables.requests)
@@ -82,6 +108,13 @@ _LOCK_DOCUMENTS = keyed(tables.documents.c.id, lock=True)
 _LOCK_ACCOUNTS = keyed(tables.accounts.c.person_id, lock=True)
 _READ_COUNTERS = keyed(
     tables.counters.c.subject_id, where=tables.counters.c.day >= bindparam("first_day")
+)
+_READ_DUE = keyed(
+    tables.holds.c.account_id,
+    where=and_(
+        tables.holds.c.state == literal_column("'OPEN'"),  # a value would hide the partial index
+        tables.holds.c.expires_at <= bindparam("now", type_=DateTime(timezone=True)),
+    ),
 )
 _MOVE = Change(
     tables.accounts, "state", "balance_fen", "held_fen", "frozen_quota_fen", "seq", "recorded_at"
@@ -110,20 +143,44 @@ def _absorb(state: State, table: Table, cursors: Iterable[Cursor[Row]]) -> None:
 
 
 def look_up(tx: Tx, state: State, lookups: Sequence[Lookups], *, by_region: bool) -> None:
-    """Before any lock: the institutions, people and accounts that requests name from outside."""
+    """Before any lock: the institutions and people, and whose the things are, that requests name
+    from outside; of holds, the institutions too.
+    """
     codes = {code for lookup in lookups for code in lookup.institution_codes}
     hashes = {found for lookup in lookups for found in lookup.identities}
-    accounts = [key_of(account) for lookup in lookups for account in lookup.accounts]
-    institutions = people = None
-    if codes:
-        institutions = tx.execute(_FIND_INSTITUTIONS, {"codes": texts(sorted(codes))}, binary=True)
+    bindings = [key_of(binding) for lookup in lookups for binding in lookup.bindings]
+    people = None
+    institutions = _find_institutions(tx, codes)
     if hashes:
         packed = pack(LargeBinary(), sorted(hashes))
         people = tx.execute(_FIND_PEOPLE, {"hashes": packed}, binary=True)
-    owners = _FIND_OWNERS.run(tx, accounts, by_region=by_region)
-    _absorb(state, tables.institutions, [institutions] if institutions else [])
+    owned = _by_table(thing for lookup in lookups for thing in lookup.owned)
+    owners = [
+        cursor
+        for name, ids in owned.items()
+        for cursor in _FIND_OWNERS[name].run(tx, ids, by_region=by_region)
+    ]
+    parties = _FIND_PARTIES.run(tx, bindings, by_region=by_region)
+    places = _FIND_PLACES.run(tx, owned.get(tables.holds.name, ()), by_region=by_region)
+    _absorb(state, tables.institutions, institutions)
     _absorb(state, tables.person_directory, [people] if people else [])
-    state.owners.update((account, owner) for cursor in owners for account, owner in cursor)
+    state.owners.update((thing, owner) for cursor in owners for thing, owner in cursor)
+    state.parties.update((found, tuple(people)) for cursor in parties for found, *people in cursor)
+    of_holds = {code for cursor in places for (code,) in cursor} - {"", *codes}
+    _absorb(state, tables.institutions, _find_institutions(tx, of_holds))
+
+
+def _find_institutions(tx: Tx, codes: Collection[str]) -> list[Cursor[Row]]:
+    if not codes:
+        return []
+    return [tx.execute(_FIND_INSTITUTIONS, {"codes": texts(sorted(codes))}, binary=True)]
+
+
+def _by_table(things: Iterable[tuple[Table, UUID]]) -> Mapping[str, Sequence[Key]]:
+    found: defaultdict[str, list[Key]] = defaultdict(list)
+    for table, thing_id in things:
+        found[table.name].append(key_of(thing_id))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +259,32 @@ def lock_accounts(
             _READ_COUNTERS.run(tx, counters, by_region=by_region, first_day=first_day),
         ),
     ]
+    things = _by_table(thing for one in wanted for thing in one.things)
+    for name, keys in things.items():
+        cursors = _READ_THINGS[name].run(tx, keys, by_region=by_region)
+        reads.append((tables.metadata.tables[name], cursors))
     clock = tx.execute(_CLOCK, binary=True)
     for table, cursors in reads:
         _absorb(state, table, cursors)
     row = clock.fetchone()
     assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
     state.now = row[0]
+
+
+def read_holds(tx: Tx, state: State, *, by_region: bool) -> None:
+    """Where a locked account holds money, under the same lock: the holds whose time has passed at
+    `state.now`, and what the limits of every open hold count. Nothing is sent where none does.
+    """
+    holding = [key_of(account.id) for account in state.accounts.values() if account.held_fen]
+    if not holding:
+        return
+    due = _READ_DUE.run(tx, holding, by_region=by_region, now=state.now)
+    _absorb(state, tables.holds, due)
+    holds = open_holds(state)
+    counters = [key_of(subject) for hold in holds for subject, _ in limits_of(hold)]
+    first_day = min((hold.counted_on for hold in holds), default=date.max)
+    cursors = _READ_COUNTERS.run(tx, counters, by_region=by_region, first_day=first_day)
+    _absorb(state, tables.counters, cursors)
 
 
 def record(

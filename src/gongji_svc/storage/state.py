@@ -47,12 +47,13 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Lookups:
     """What a request names from outside: institution codes, hashes of certificates or cards, and
-    accounts whose owners are not named.
+    things of people who are not named: bindings, and what has one owner, such as accounts.
     """
 
     institution_codes: tuple[str, ...] = ()
     identities: tuple[bytes, ...] = ()
-    accounts: tuple[UUID, ...] = ()
+    owned: tuple[tuple[Table, UUID], ...] = ()
+    bindings: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +69,25 @@ class Keys:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a command needs once people are locked: accounts of people, others' data, running sums,
-    documents.
+    documents, and rows of things that only their owner's account lock keeps still.
     """
 
     accounts_of: tuple[UUID, ...] = ()
     persons: tuple[UUID, ...] = ()
     counters: tuple[tuple[UUID, date], ...] = ()  # (person or binding, first day)
     documents: tuple[UUID, ...] = ()
+    things: tuple[tuple[Table, UUID], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a command decided: the answer's bytes, journals, new or replaced rows by table, and the
-    primary keys of rows that go.
+    """What a command decided: the answer's bytes, what accounts hold more (account, fen; negative:
+    less), journals, new or replaced rows by table, and the primary keys of rows that go.
     """
 
     answer: bytes
     result_id: UUID | None = None
+    held: tuple[tuple[UUID, int], ...] = ()
     journals: tuple[Journal, ...] = ()
     new: tuple[TableRow, ...] = ()
     replaced: tuple[TableRow, ...] = ()
@@ -106,6 +109,8 @@ class AccountRow:
     frozen_quota_fen: int
     seq: int
     recorded_at: datetime
+    closed_at: datetime | None = None
+    state_reason: str = ""
 
     def row(self) -> Row:
         """The account as a row of `accounts`."""
@@ -121,6 +126,8 @@ class AccountRow:
             self.frozen_quota_fen,
             self.seq,
             self.recorded_at,
+            self.closed_at,
+            self.state_reason,
         )
 
 
@@ -134,7 +141,8 @@ class State:
     now: datetime = _NEVER
     directory: dict[bytes, UUID] = field(default_factory=dict)
     institutions: dict[str, Row] = field(default_factory=dict)
-    owners: dict[UUID, UUID] = field(default_factory=dict)  # of accounts; an owner never changes
+    owners: dict[UUID, UUID] = field(default_factory=dict)  # of what is owned; they never change
+    parties: dict[UUID, tuple[UUID, UUID]] = field(default_factory=dict)  # donor and beneficiary
     catalogue: dict[tuple[str, str], list[Row]] = field(default_factory=lambda: defaultdict(list))
     persons: dict[UUID, Row] = field(default_factory=dict)
     enrolments: dict[UUID, dict[tuple[str, str], Row]] = field(
@@ -149,6 +157,8 @@ class State:
         default_factory=lambda: defaultdict(dict)
     )
     documents: dict[UUID, Row] = field(default_factory=dict)
+    holds: dict[UUID, Row] = field(default_factory=dict)
+    things: dict[UUID, Row] = field(default_factory=dict)  # adjustments, suspense items
     touched: set[UUID] = field(default_factory=set)
     entries: list[Row] = field(default_factory=list)
     ledger_lines: list[Row] = field(default_factory=list)
@@ -160,14 +170,17 @@ class State:
             absorb(self, row)
 
     def apply(self, decision: Decision) -> None:
-        """Let a decision take effect: its journals, then its rows.
+        """Let a decision take effect: what is held, its journals, then its rows.
 
-        Raises ValueError, before anything has changed, for a journal that does not sum to zero or
-        would take more than an account has free.
+        Raises ValueError, before anything has changed, for a journal that does not sum to zero, or
+        where more would be taken or held than an account has free, or less than nothing held.
         """
         journals = [journal.closed() for journal in decision.journals]
-        self._check(journals)
+        self._check(decision.held, journals)
         # From here on nothing may fail.
+        for account_id, more_fen in decision.held:
+            self.accounts[account_id].held_fen += more_fen
+            self.touched.add(account_id)
         for journal in journals:
             self._post(journal)
         for table, key in decision.removed:
@@ -175,8 +188,14 @@ class State:
         for table, row in (*decision.new, *decision.replaced):
             self.absorb(table, row)
 
-    def _check(self, journals: Sequence[Journal]) -> None:
+    def _check(self, held: Sequence[tuple[UUID, int]], journals: Sequence[Journal]) -> None:
         free_fen: dict[UUID, int] = {}
+        held_fen: dict[UUID, int] = {}
+        for account_id, more_fen in held:
+            account = self.accounts[account_id]
+            before_fen = free_fen.get(account_id, account.balance_fen - account.held_fen)
+            free_fen[account_id] = before_fen - more_fen
+            held_fen[account_id] = held_fen.get(account_id, account.held_fen) + more_fen
         for journal in journals:
             for posting in journal.postings:
                 account = self.accounts[posting.account_id]
@@ -185,6 +204,9 @@ class State:
         for account_id, left_fen in free_fen.items():
             if left_fen < 0:
                 raise ValueError(f"account {account_id} would be overdrawn by {-left_fen} fen")
+        for account_id, left_fen in held_fen.items():
+            if left_fen < 0:
+                raise ValueError(f"account {account_id} would hold {left_fen} fen")
 
     def _post(self, journal: Journal) -> None:
         for posting in journal.postings:
@@ -230,10 +252,14 @@ def _ledger_line(journal: Journal, number: int, line: Line, at: datetime) -> Row
 
 
 def _account(state: State, row: Row) -> None:
+    """A new account, or what one is replaced by: whoever has it sees the change."""
     account = AccountRow(*row)
-    if account.id not in state.accounts:
-        state.accounts[account.id] = account
+    known = state.accounts.setdefault(account.id, account)
+    if known is account:
         state.accounts_of[account.person_id].append(account)
+        return
+    for name in AccountRow.__slots__:
+        setattr(known, name, getattr(account, name))
 
 
 def _index(table: Table, *names: str) -> Callable[[Row], Any]:
@@ -270,6 +296,10 @@ def _counter(state: State, row: Row) -> None:
     state.counters[subject_id, kind][day] = amount_fen
 
 
+def _thing(state: State, row: Row) -> None:
+    state.things[row[1]] = row
+
+
 _ABSORB: dict[str, Callable[[State, Row], None]] = {
     "person_directory": lambda state, row: state.directory.__setitem__(row[0], row[1]),
     "institutions": lambda state, row: state.institutions.__setitem__(_institution_code(row), row),
@@ -281,6 +311,9 @@ _ABSORB: dict[str, Callable[[State, Row], None]] = {
     "accounts": _account,
     "counters": _counter,
     "documents": lambda state, row: state.documents.__setitem__(_document_id(row), row),
+    "holds": lambda state, row: state.holds.__setitem__(row[1], row),
+    "adjustments": _thing,
+    "suspense": _thing,
 }
 
 _FORGET: dict[str, Callable[[State, Row], object]] = {

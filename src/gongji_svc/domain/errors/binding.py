@@ -264,10 +264,24 @@ class NoticeNotAccepted(Refusal):
     """
 
 
+class NoticeOutdated(Refusal):
+    """Version {version} of the notice on ending is in force.
+
+    告知书已更新（现行版本：{version}）。请阅读并勾选同意新版本后再办理解除。
+    """
+
+
+class ApplicationExpired(Refusal):
+    """The last day of the application ({effective_to}) has passed.
+
+    该申请的结束日期（{effective_to}）已过，不能审核通过。请审核不通过，由授权人重新申请。
+    """
+
+
 class OrderFixedByPolicy(Refusal):
     """The region fixes the deduction order: {order}.
 
-    当地政策规定了扣款顺序（{order}），不能自行调整。
+    当地政策统一规定了扣款顺序（{order_zh}），不能自行调整。各地规定可在政策查询中查看。
     """
 
 

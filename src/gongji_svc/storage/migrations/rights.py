@@ -15,6 +15,19 @@ def grant_to_runtime(table: str, *rights: str) -> None:
     grant(op.get_bind(), role, table, *rights)
 
 
+def keep_append_only(table: str) -> None:
+    """In a migration: what is written there stays as it is, also for the owner.
+
+    Citus has no such triggers; there the run-time role's missing privileges are the guard.
+    """
+    if op.get_bind().scalar(sqlalchemy.text("SELECT 1 FROM pg_extension WHERE extname = 'citus'")):
+        return
+    op.execute(
+        f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
+
+
 def grant(tx: sqlalchemy.Connection, role: str, table: str, *rights: str) -> None:
     """Grant `rights` on `table` to `role`, unless it is the owner itself."""
     if tx.scalar(sqlalchemy.text("SELECT current_user")) == role:

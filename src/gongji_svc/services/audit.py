@@ -1,0 +1,91 @@
+"""The audit trail: who changed what, when, from where, with the values before and after.
+
+Rule: a record is a row of the same decision as the change, so neither is ever without the other.
+It names ids and values of the contract's fields, nobody's name, number or telephone.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gongji_svc.services.asked import Asked
+from gongji_svc.storage import tables
+from gongji_svc.storage.ids import new_id
+from gongji_svc.storage.state import TableRow
+
+Facts = Mapping[str, Any]
+"""What is audited of a thing: values that JSON can hold, by the contract's field names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doer:
+    """Who does something; a worker of this program has no role, and its job as actor."""
+
+    role: str
+    subject: str
+    actor: str
+    origin: str
+    action: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A thing as it was (empty: it did not exist) and as it is."""
+
+    kind: str
+    id: object
+    region: str
+    before: Facts
+    after: Facts
+    reason: str = ""
+
+    def row(self, doer: Doer, at: datetime) -> TableRow:
+        """The record, in the trail of `region`."""
+        changes = list(_changes(self.before, self.after))
+        return tables.audit_records, (
+            self.region,
+            new_id(self.region),
+            at,
+            doer.role,
+            doer.subject,
+            doer.actor,
+            doer.origin,
+            doer.action,
+            self.kind,
+            str(self.id),
+            changes,
+            doer.request_id,
+            self.reason,
+        )
+
+
+def doer_of(asked: Asked, acting: Mapping[str, str]) -> Doer:
+    """Who asks; `acting` is {role, subject, actor}, which tells a guardian from the ward."""
+    return Doer(
+        role=acting["role"],
+        subject=acting["subject"],
+        actor=acting["actor"],
+        origin=asked.caller.origin,
+        action=asked.method.path.removeprefix("/"),
+        request_id=asked.message.request_id,
+    )
+
+
+def worker(job: str) -> Doer:
+    """A worker of this program."""
+    return Doer(role="", subject="", actor=job, origin="", action=job)
+
+
+def _changes(before: Facts, after: Facts) -> Iterator[dict[str, str]]:
+    for name in dict.fromkeys((*before, *after)):
+        old, new = _text(before.get(name)), _text(after.get(name))
+        if old != new:
+            yield {"field": name, "before": old, "after": new}
+
+
+def _text(value: Any) -> str:
+    """JSON text; empty where there is nothing."""
+    return "" if value in (None, [], {}, "") else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,101 @@
+"""EndBinding: either side ends a binding, a clerk for one, or the region revokes it.
+
+Rule: the donor's region decides about the lock after binding, the notice and the day of effect; a
+revocation knows no lock and no notice but has a reason. Money held or settled is not touched: a
+refund follows its leg, not the binding (RF-06).
+"""
+
+from dataclasses import replace
+
+from gongji_svc.domain import errors
+from gongji_svc.domain.access import Role
+from gongji_svc.domain.binding import BindingState, EndCause, ended_by_side, revoked
+from gongji_svc.domain.errors import Violation
+from gongji_svc.domain.policy import Policy
+from gongji_svc.services import messages
+from gongji_svc.services.asked import Asked
+from gongji_svc.services.binding_changes import Case, ChangeBinding, binding_id_in
+from gongji_svc.services.office import Office
+from gongji_svc.services.reach import reaches
+from gongji_svc.storage.bindings import Kept
+
+_REVOKING = (Role.AGENCY, Role.REVIEWER)
+
+
+class EndBinding(ChangeBinding):
+    """The end of a binding, or of an application that waits for review."""
+
+    __slots__ = ()
+
+    def check_allowed(self, case: Case) -> None:
+        """One of the two people or their guardian; staff of the donor's region."""
+        self._cause(case)
+
+    def changed(self, case: Case) -> Kept:
+        """The binding as ended, today or with this day."""
+        cause = self._cause(case)
+        kept, binding = case.kept, case.kept.binding
+        notice_version = ""
+        if cause is EndCause.REVOKED:
+            if not self.reason().strip():
+                raise messages.invalid(Violation("reason", "撤销须填写原因"))
+            ended = revoked(binding, case.today)
+        else:
+            policy = self.office.policy(kept.donor_region, case.today)
+            ended = ended_by_side(binding, policy, case.today)
+            if binding.state is not BindingState.PENDING_REVIEW:
+                notice_version = self._accepted_notice(policy)
+        return replace(
+            kept,
+            binding=ended,
+            suspended_for=kept.suspended_for if ended.state is BindingState.SUSPENDED else (),
+            ending={
+                "cause": cause.value,
+                "reason": self.reason(),
+                "notice_version": notice_version,
+                "at": case.now.isoformat(),
+                "by": self.acts_for(case),
+            },
+        )
+
+    def _cause(self, case: Case) -> EndCause:
+        """For whom the caller ends it; AccessDenied for whoever has no part in it."""
+        caller, donor, beneficiary = self.asked.caller, case.donor, case.beneficiary
+        at_home = caller.subject == case.kept.donor_region
+        if caller.role in _REVOKING and at_home:
+            return EndCause.REVOKED
+        if caller.role is Role.COUNTER and (at_home or reaches(caller, donor, case.today)):
+            return self._side_at_counter(case)
+        if caller.role is Role.CITIZEN and reaches(caller, donor, case.today):
+            return EndCause.DONOR
+        if caller.role is Role.CITIZEN and reaches(caller, beneficiary, case.today):
+            return EndCause.BENEFICIARY
+        raise errors.AccessDenied
+
+    def _side_at_counter(self, case: Case) -> EndCause:
+        sides = {
+            "": EndCause.DONOR,
+            str(case.donor.person_id): EndCause.DONOR,
+            str(case.beneficiary.person_id): EndCause.BENEFICIARY,
+        }
+        side = sides.get(self.asked.message.for_person_id)
+        if side is None:
+            remedy = "须为该共济关系的授权人或使用人"
+            raise messages.invalid(Violation("for_person_id", remedy))
+        return side
+
+    def _accepted_notice(self, policy: Policy) -> str:
+        """The version of the notice that was accepted (TIL-27), empty where there is none."""
+        message = self.asked.message
+        if not policy.notice_version:
+            return ""
+        if not message.notice_accepted:
+            raise errors.NoticeNotAccepted
+        if message.notice_version not in ("", policy.notice_version):
+            raise errors.NoticeOutdated(version=policy.notice_version)
+        return policy.notice_version
+
+
+def read_end_binding(office: Office, asked: Asked) -> EndBinding:
+    """The command in a checked request."""
+    return EndBinding(office, asked, binding_id_in(asked.message))

@@ -1,0 +1,311 @@
+"""A file of allocations on its way into the accounts: arranged once, then booked chunk by chunk.
+
+Rule: what the engine does for one credit happens here for a chunk of rows at once, and in its order
+of locks: first the file's row (as a request key), then accounts by (region, id), then the clock.
+Entries, balances, the other side and how far the file has come are one transaction, so a file that
+was broken off goes on behind its last chunk. Rows are booked in an order that follows from the file
+alone, those of one account beside each other: their account is then locked and changed once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from psycopg.rows import class_row
+
+from gongji_svc.storage import ledger
+from gongji_svc.storage.database import Database, DatabaseUnavailable, unavailable_as_one
+from gongji_svc.storage.ids import new_id
+from gongji_svc.storage.statements import Tx
+
+CHUNK_ROWS = 5000
+"""Booked at once: locks are held for a tenth of a second, a commit costs little beside it."""
+
+# Accounts that lie beside each other are changed in four turns: their pages then have room for the
+# new versions, and no index grows.
+_SHARES = 4
+_ROOM_TO_SORT = "SET work_mem = '64MB'"
+_ARRANGED = """CREATE TEMPORARY TABLE arranged (
+    ordinal bigint, line bigint, named_by text, found bigint, closed boolean,
+    region text, account_id uuid, amount_fen bigint, kind text, memo text)"""
+
+
+def region_in(column: str) -> str:
+    """The region in an id, as `ids.region_of` reads it."""
+    byte = f"get_byte(uuid_send({column}), %s)"
+    high, middle, low = (byte % at for at in (8, 9, 10))
+    bits = f"(({high} & 63) << 14) | ({middle} << 6) | ({low} >> 2)"
+    return f"lpad(({bits})::text, 6, '0')"
+
+
+# What is generated is reckoned while the file is still being read.
+_STAGED = f"""CREATE TEMPORARY TABLE staged (
+    line bigint, account_id uuid, certificate bytea, account_kind text, amount_fen bigint,
+    kind text, memo text,
+    region text GENERATED ALWAYS AS ({region_in("account_id")}) STORED,
+    share int GENERATED ALWAYS AS (get_byte(uuid_send(account_id), 15) & {_SHARES - 1}) STORED)"""
+_COPY = (
+    "COPY staged (line, account_id, certificate, account_kind, amount_fen, kind, memo) FROM STDIN"
+)
+_ARRANGE = f"""
+    INSERT INTO arranged
+    SELECT row_number() OVER (
+               ORDER BY share, named_id, certificate, account_kind COLLATE "C", line
+           ), line, named_by, found, closed, region, account_id, amount_fen, kind, memo
+    FROM (
+        SELECT s.share, s.account_id AS named_id, s.certificate, s.account_kind, s.line,
+               'account_id' AS named_by, (a.id IS NOT NULL)::int AS found,
+               a.state = 'CLOSED' AS closed,
+               a.region, a.id AS account_id, s.amount_fen, s.kind, s.memo
+        FROM staged AS s LEFT JOIN accounts AS a
+            ON a.region = s.region AND a.id = s.account_id AND a.pool_region LIKE %(books)s
+        WHERE s.account_id IS NOT NULL
+        UNION ALL
+        SELECT s.share, s.account_id, s.certificate, s.account_kind, s.line,
+               'certificate_number', a.found, false,
+               a.region, a.id, s.amount_fen, s.kind, s.memo
+        FROM staged AS s LEFT JOIN person_directory AS d ON d.hash = s.certificate
+            CROSS JOIN LATERAL (
+                SELECT count(*) AS found, min(region) AS region, (array_agg(id))[1] AS id
+                FROM accounts
+                WHERE region = {region_in("d.person_id")} AND person_id = d.person_id
+                    AND pool_region LIKE %(books)s AND state <> 'CLOSED'
+                    AND s.account_kind IN ('', kind)
+            ) AS a
+        WHERE s.certificate IS NOT NULL
+    ) AS named"""  # noqa: S608  (our own expression)
+_FINISH = (
+    "DROP TABLE staged",
+    "CREATE INDEX ON arranged (ordinal)",
+    "ANALYZE arranged",
+)
+_PROBLEMS = """
+    SELECT line, named_by, found::int FROM arranged
+    WHERE ordinal > %(after)s AND (found <> 1 OR closed) ORDER BY line"""
+
+_BEGIN_FILE = """
+    INSERT INTO allocation_files
+        (region, sha256, name, rows_booked, rows_refused, booked_fen, done, started_at, updated_at)
+    VALUES (%(region)s, %(sha256)s, %(name)s, 0, 0, 0, false, %(now)s, %(now)s)
+    ON CONFLICT DO NOTHING"""
+_READ_FILE = """
+    SELECT rows_booked, rows_refused, booked_fen, done, updated_at FROM allocation_files
+    WHERE region = %(region)s AND sha256 = %(sha256)s"""
+_LOCK_FILE = f"{_READ_FILE} FOR UPDATE"
+_LOCK_ACCOUNTS = """
+    SELECT DISTINCT pool_region FROM (
+        SELECT a.pool_region FROM accounts AS a JOIN (
+            SELECT DISTINCT region, account_id FROM arranged
+            WHERE ordinal > %(after)s AND ordinal <= %(until)s
+        ) AS n ON a.region = n.region AND a.id = n.account_id
+        ORDER BY a.region, a.id FOR UPDATE OF a
+    ) AS locked ORDER BY pool_region"""
+_CLOCK = "SELECT clock_timestamp()"
+# Amounts are above zero: of an account's rows that do not fit, none comes before one that does, so
+# its last entry has the greatest seq and balance.
+_BOOK = """
+    WITH journals AS (
+        SELECT * FROM unnest(%(regions)s::text[], %(journals)s::uuid[]) AS j (pool_region, id)
+    ), taken AS (
+        SELECT n.line, n.named_by, n.amount_fen, n.kind, n.memo,
+               a.region, a.id, a.pool_region, a.state,
+               (a.balance_fen + sum(n.amount_fen) OVER so_far)::bigint AS balance_fen,
+               a.seq + row_number() OVER so_far AS seq,
+               greatest(a.recorded_at, %(now)s) AS recorded_at
+        FROM arranged AS n JOIN accounts AS a ON a.region = n.region AND a.id = n.account_id
+        WHERE n.ordinal > %(after)s AND n.ordinal <= %(until)s
+        WINDOW so_far AS (
+            PARTITION BY n.region, n.account_id ORDER BY n.ordinal ROWS UNBOUNDED PRECEDING
+        )
+    ), judged AS MATERIALIZED (
+        SELECT t.*, j.id AS journal_id,
+               t.state <> 'CLOSED' AND t.balance_fen <= %(greatest_fen)s AS fits
+        FROM taken AS t JOIN journals AS j USING (pool_region)
+    ), booked AS NOT MATERIALIZED (
+        SELECT * FROM judged WHERE fits
+    ), entered AS (
+        INSERT INTO entries (region, account_id, seq, journal_id, kind, amount_fen,
+            balance_after_fen, counterparty, memo, occurred_at, recorded_at)
+        SELECT region, id, seq, journal_id, kind, amount_fen,
+            balance_fen, pool_region, memo, %(now)s, recorded_at
+        FROM booked
+    ), lined AS (
+        INSERT INTO ledger_lines
+            (region, journal_id, line_no, side, counterparty, amount_fen, recorded_at)
+        SELECT pool_region, journal_id, 1, 'CONTRIBUTION', pool_region, -sum(amount_fen), %(now)s
+        FROM booked GROUP BY pool_region, journal_id
+    ), moved AS (
+        UPDATE accounts AS a
+        SET balance_fen = b.balance_fen, seq = b.seq, recorded_at = b.recorded_at
+        FROM (
+            SELECT region, id, max(balance_fen) AS balance_fen, max(seq) AS seq,
+                   max(recorded_at) AS recorded_at
+            FROM booked GROUP BY region, id
+        ) AS b
+        WHERE a.region = b.region AND a.id = b.id
+    ), refused AS (
+        SELECT line, named_by, state = 'CLOSED' AS closed FROM judged WHERE NOT fits ORDER BY line
+    )
+    SELECT count(*), coalesce(sum(amount_fen), 0)::bigint,
+           ARRAY(SELECT line FROM refused), ARRAY(SELECT named_by FROM refused),
+           ARRAY(SELECT closed FROM refused)
+    FROM booked"""
+_ADVANCE = """
+    UPDATE allocation_files
+    SET rows_booked = rows_booked + %(rows)s, rows_refused = rows_refused + %(refused)s,
+        booked_fen = booked_fen + %(fen)s, done = %(until)s >= %(total)s, updated_at = %(now)s
+    WHERE region = %(region)s AND sha256 = %(sha256)s"""
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class FileKey:
+    """A file's identity: its bytes, and the province whose books it may touch."""
+
+    region: str
+    sha256: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a file has been booked."""
+
+    rows_booked: int = 0
+    rows_refused: int = 0
+    booked_fen: int = 0
+    done: bool = False
+    updated_at: datetime = _NEVER
+
+    @property
+    def rows(self) -> int:
+        """Of its rows in their order, those that are behind us."""
+        return self.rows_booked + self.rows_refused
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row that can't be booked, by the column that names its account; `found` accounts fit what
+    it says there.
+    """
+
+    line: int
+    named_by: str
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that was not booked: its account was closed meanwhile, or else would hold too much."""
+
+    line: int
+    named_by: str
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What came of a chunk; `rows` of the file are behind us with it."""
+
+    rows: int
+    booked_rows: int
+    booked_fen: int
+    refused: Sequence[Refused]
+
+
+class Allocations:
+    """The rows of one file, on a connection of its own, which must be no pooler's."""
+
+    def __init__(self, database: Database, clock_offset: timedelta) -> None:
+        with unavailable_as_one():
+            self._tx: Tx = psycopg.connect(
+                database.direct_url, application_name="gongji", autocommit=True
+            )
+            for statement in (_ROOM_TO_SORT, _STAGED, _ARRANGED):
+                self._tx.execute(statement)
+        self._clock_offset = clock_offset
+        self.total = 0  # rows of the file
+
+    def close(self) -> None:
+        """Forget the rows; what is booked stays."""
+        self._tx.close()
+
+    def progress(self, key: FileKey) -> Progress:
+        """How far the file has been booked."""
+        with unavailable_as_one(), self._tx.cursor(row_factory=class_row(Progress)) as cursor:
+            return cursor.execute(_READ_FILE, _named(key)).fetchone() or Progress()
+
+    def stage(self, blocks: Iterable[str]) -> None:
+        """Take in the rows of the file, as COPY reads them."""
+        with unavailable_as_one(), self._tx.cursor() as cursor:
+            with cursor.copy(_COPY) as copy:
+                for block in blocks:
+                    copy.write(block)
+            self.total = cursor.rowcount
+
+    def arrange(self, books: str) -> None:
+        """Find the accounts that the rows name and put the rows into their order.
+
+        `books` is a LIKE pattern of the pooling regions whose accounts count.
+        """
+        with unavailable_as_one():
+            self._tx.execute(_ARRANGE, {"books": books})
+            for statement in _FINISH:
+                self._tx.execute(statement)
+            ledger.prepare(self._tx)
+
+    def problems(self, after: int) -> Iterator[Problem]:
+        """The rows behind the first `after` that can't be booked as things are, by line."""
+        with unavailable_as_one(), self._tx.cursor(row_factory=class_row(Problem)) as cursor:
+            yield from cursor.stream(_PROBLEMS, {"after": after})
+
+    def book(self, key: FileKey, greatest_fen: int) -> Iterator[Booked]:
+        """Book chunk after chunk, whoever books the same file beside us, until none is left.
+
+        No account may hold more than `greatest_fen`. DatabaseUnavailable when others hold an
+        account too long; the chunk is then not booked.
+        """
+        try:
+            with unavailable_as_one():
+                self._tx.execute(_BEGIN_FILE, {**_named(key), "now": self._now()})
+                while (booked := self._book_chunk(key, greatest_fen)) is not None:
+                    yield booked
+        except psycopg.errors.LockNotAvailable as held:
+            raise DatabaseUnavailable("others hold accounts of the file for too long") from held
+
+    def _book_chunk(self, key: FileKey, greatest_fen: int) -> Booked | None:
+        tx = self._tx
+        with tx.transaction():
+            with tx.cursor(row_factory=class_row(Progress)) as cursor:
+                before = cursor.execute(_LOCK_FILE, _named(key)).fetchone()
+            if before is None or before.done:
+                return None
+            until = min(before.rows + CHUNK_ROWS, self.total)
+            chunk = {"after": before.rows, "until": until}
+            regions = [str(region) for (region,) in tx.execute(_LOCK_ACCOUNTS, chunk)]
+            now = self._now()
+            booking = {
+                **chunk,
+                "now": now,
+                "greatest_fen": greatest_fen,
+                "regions": regions,
+                "journals": [new_id(region) for region in regions],
+            }
+            row = tx.execute(_BOOK, booking).fetchone()
+            assert row is not None  # noqa: S101  (an aggregate has one row)
+            rows, fen, *refused = row
+            found = [Refused(*one) for one in zip(*refused, strict=True)]
+            said = {"rows": rows, "refused": len(found), "fen": fen, "total": self.total}
+            tx.execute(_ADVANCE, {**_named(key), **said, "until": until, "now": now})
+        return Booked(until, rows, fen, found)
+
+    def _now(self) -> datetime:
+        row = self._tx.execute(_CLOCK).fetchone()
+        assert row is not None and isinstance(row[0], datetime)  # noqa: S101  (one row)
+        return row[0] + self._clock_offset
+
+
+def _named(key: FileKey) -> dict[str, object]:
+    return {"region": key.region, "sha256": key.sha256, "name": key.name}

@@ -1,0 +1,110 @@
+"""The books against themselves: an account against its entries and holds, a journal against zero.
+
+Rule: the database reckons and answers only what does not fit, region by region where it can, so
+nothing grows with the books but the time it takes.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import text as sql
+
+from gongji_svc.storage.seal_checks import STREAMED, Finding
+
+# What an account's entries give, beside what the account says. An entry's place is the seq it must
+# have; up to there the amounts must sum to the balance it states.
+_ACCOUNTS = sql(
+    """
+    WITH placed AS (
+        SELECT account_id, seq, amount_fen, balance_after_fen,
+               row_number() OVER by_seq AS place,
+               sum(amount_fen) OVER by_seq AS balance_fen,
+               lag(recorded_at) OVER by_seq > recorded_at AS goes_back
+        FROM entries WHERE region = :region
+        WINDOW by_seq AS (PARTITION BY account_id ORDER BY seq)
+    ), histories AS (
+        SELECT account_id, max(seq) AS seq, sum(amount_fen) AS balance_fen,
+               min(seq) FILTER (WHERE seq <> place) AS gap_seq,
+               min(seq) FILTER (WHERE balance_fen <> balance_after_fen) AS wrong_seq,
+               min(seq) FILTER (WHERE goes_back) AS back_seq
+        FROM placed GROUP BY account_id
+    ), open_holds AS (
+        SELECT account_id, sum(amount_fen) AS held_fen
+        FROM holds WHERE region = :region AND state = 'OPEN' GROUP BY account_id
+    )
+    SELECT coalesce(a.id, h.account_id) AS id, a.id IS NULL AS unknown,
+           a.seq, coalesce(h.seq, 0) AS last_seq, h.gap_seq, h.wrong_seq, h.back_seq,
+           a.balance_fen, coalesce(h.balance_fen, 0) AS entries_fen,
+           a.held_fen, coalesce(o.held_fen, 0) AS holds_fen
+    FROM (SELECT * FROM accounts WHERE region = :region) AS a
+        FULL JOIN histories AS h ON h.account_id = a.id
+        LEFT JOIN open_holds AS o ON o.account_id = a.id
+    WHERE a.id IS NULL OR a.seq <> coalesce(h.seq, 0)
+        OR h.gap_seq IS NOT NULL OR h.wrong_seq IS NOT NULL OR h.back_seq IS NOT NULL
+        OR a.balance_fen <> coalesce(h.balance_fen, 0) OR a.held_fen <> coalesce(o.held_fen, 0)
+    """
+)
+
+# An entry counts in the books in which its account stands, a line in those of its region. The row
+# without a journal is how many sums there are.
+_JOURNALS = sql(
+    """
+    WITH sums AS MATERIALIZED (
+        SELECT journal_id, books, sum(amount_fen) AS sum_fen
+        FROM (
+            SELECT e.journal_id, coalesce(a.pool_region, e.region) AS books, e.amount_fen
+            FROM entries AS e LEFT JOIN accounts AS a ON a.region = e.region AND a.id = e.account_id
+            UNION ALL
+            SELECT journal_id, region, amount_fen FROM ledger_lines
+        ) AS moved
+        WHERE CAST(:region AS text) IS NULL OR books = :region
+        GROUP BY journal_id, books
+    )
+    SELECT NULL AS journal_id, NULL AS books, count(*) AS fen FROM sums
+    UNION ALL
+    SELECT journal_id, books, sum_fen FROM sums WHERE sum_fen <> 0
+    """
+)
+
+
+def check_accounts(tx: sqlalchemy.Connection, region: str) -> Iterator[Finding]:
+    """Whether every account is what its entries and its open holds make it."""
+    for row in tx.execute(_ACCOUNTS, {"region": region}, execution_options=STREAMED):
+        yield from (Finding(what) for what in _wrong(row))
+
+
+def _wrong(row: Any) -> Iterator[str]:
+    """What an account and its entries say differently; amounts in fen."""
+    if row.unknown:
+        yield f"there is no account {row.id}, but entries up to {row.id}:{row.last_seq}"
+        return
+    if row.seq > row.last_seq:
+        yield f"entries behind {row.id}:{row.last_seq} are missing: the account ends at {row.seq}"
+    if row.seq < row.last_seq:
+        yield f"entry {row.id}:{row.last_seq} is inserted: the account ends at {row.seq}"
+    if row.gap_seq is not None:
+        yield f"entry {row.id}:{row.gap_seq} does not follow the one before it: seq has a gap"
+    elif row.wrong_seq is not None:
+        yield f"entry {row.id}:{row.wrong_seq} states a balance that its account did not have"
+    if row.back_seq is not None:
+        yield f"entry {row.id}:{row.back_seq} was recorded before the one that it follows"
+    if row.balance_fen != row.entries_fen:
+        off_fen = row.balance_fen - row.entries_fen
+        yield f"account {row.id} has {off_fen:+} fen against its entries: {row.balance_fen} fen"
+    if row.held_fen != row.holds_fen:
+        off_fen = row.held_fen - row.holds_fen
+        yield f"account {row.id} holds {off_fen:+} fen against its open holds: {row.held_fen} fen"
+
+
+def check_journals(
+    tx: sqlalchemy.Connection, region: str | None, progress: Callable[[int], None]
+) -> Iterator[Finding]:
+    """Whether every journal sums to zero in a region's books, or in those of each region;
+    `progress` gets how many sums there are.
+    """
+    for row in tx.execute(_JOURNALS, {"region": region}, execution_options=STREAMED):
+        if row.journal_id is None:
+            progress(int(row.fen))
+        else:
+            yield Finding(f"journal {row.journal_id} is off by {row.fen:+} fen in {row.books}")

@@ -1,0 +1,86 @@
+"""The schema: the one description of every table, from which migrations and statements are made.
+
+Rules: every key begins with a region, so that the tables can be distributed by it; the exception is
+`person_directory`, the small shared table that finds people. A column is not renamed or dropped
+in the release that stops using it (docs/decisions/migrations.md). What identifies a person is
+sealed bytes with the key's id beside them (`sealing.py`). Entries and ledger lines are append-only.
+Money is bigint fen.
+"""
+
+from gongji_svc.storage.tables.bindings import (
+    binding_checks,
+    bindings,
+    document_chunks,
+    documents,
+    donor_bindings,
+)
+from gongji_svc.storage.tables.columns import metadata
+from gongji_svc.storage.tables.ledger import (
+    accounts,
+    adjustments,
+    allocation_files,
+    counters,
+    entries,
+    holds,
+    ledger_lines,
+    suspense,
+)
+from gongji_svc.storage.tables.people import (
+    catalog_items,
+    enrolments,
+    institutions,
+    key_checks,
+    person_directory,
+    persons,
+)
+from gongji_svc.storage.tables.seals import block_accounts, blocks
+from gongji_svc.storage.tables.settlements import (
+    audit_records,
+    credential_uses,
+    notices,
+    refunds,
+    requests,
+    settlements,
+)
+
+# Written once, then only read: the run-time role may not UPDATE or DELETE them.
+APPEND_ONLY = (
+    "audit_records",
+    "block_accounts",
+    "blocks",
+    "entries",
+    "ledger_lines",
+    "refunds",
+)
+
+__all__ = [
+    "APPEND_ONLY",
+    "accounts",
+    "adjustments",
+    "allocation_files",
+    "audit_records",
+    "binding_checks",
+    "bindings",
+    "block_accounts",
+    "blocks",
+    "catalog_items",
+    "counters",
+    "credential_uses",
+    "document_chunks",
+    "documents",
+    "donor_bindings",
+    "enrolments",
+    "entries",
+    "holds",
+    "institutions",
+    "key_checks",
+    "ledger_lines",
+    "metadata",
+    "notices",
+    "person_directory",
+    "persons",
+    "refunds",
+    "requests",
+    "settlements",
+    "suspense",
+]

@@ -1,0 +1,100 @@
+"""The work that comes due by itself, and the loop that does it.
+
+Rule: a job does some of what is due and says how much, 0 when nothing is; any number of processes
+may run it at once. A job that fails is tried again later, at growing pauses, and stops no other.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from gongji_svc.services.binding_checking import JOB
+from gongji_svc.services.office import Office
+from gongji_svc.upkeep.bindings import check_bindings
+from gongji_svc.upkeep.documents import remove_old_documents
+from gongji_svc.upkeep.holds import expire_holds
+from gongji_svc.upkeep.seals import seal_entries
+from gongji_svc.upkeep.year_end import move_year_end
+
+_log = structlog.get_logger()
+
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to be done again and again; it rests when nothing is due."""
+
+    name: str
+    do_some: Callable[[Office], int]
+    rest_seconds: float
+
+
+JOBS = (
+    Job(JOB, check_bindings, rest_seconds=1.0),
+    Job("expire-holds", expire_holds, rest_seconds=1.0),
+    Job("seal-entries", seal_entries, rest_seconds=1.0),
+    Job("remove-old-documents", remove_old_documents, rest_seconds=300.0),
+    Job("move-year-end", move_year_end, rest_seconds=300.0),
+)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A job with the time of its next turn, in seconds of the monotonic clock."""
+
+    job: Job
+    at_seconds: float = 0.0
+    pause_seconds: float = _FIRST_PAUSE_SECONDS  # after the next failure
+
+    def take(self, office: Office) -> None:
+        """Do some of the job, and say when to go on."""
+        try:
+            done = self.job.do_some(office)
+        except Exception as cause:  # noqa: BLE001 - whatever it is, the other jobs go on
+            _log.error("a job failed", job=self.job.name, exc_info=cause)
+            rest_seconds = self.pause_seconds
+            self.pause_seconds = min(2 * rest_seconds, _LONGEST_PAUSE_SECONDS)
+        else:
+            if done:
+                _log.info("a job was done", job=self.job.name, done=done)
+            rest_seconds = 0.0 if done else self.job.rest_seconds
+            self.pause_seconds = _FIRST_PAUSE_SECONDS
+        self.at_seconds = time.monotonic() + rest_seconds
+
+
+def work(office: Office, stopping: threading.Event, jobs: Sequence[Job] = JOBS) -> None:
+    """Do what comes due, job after job, until told to stop."""
+    turns = [_Turn(job) for job in jobs]
+    while not stopping.is_set():
+        for turn in turns:
+            if turn.at_seconds <= time.monotonic() and not stopping.is_set():
+                turn.take(office)
+        stopping.wait(max(0.0, min(turn.at_seconds for turn in turns) - time.monotonic()))
+
+
+def work_once(office: Office, jobs: Sequence[Job] = JOBS) -> dict[str, int]:
+    """Do all that is due now; how much it was, by job. What fails is raised."""
+    done = {job.name: 0 for job in jobs}
+    for job in jobs:
+        while some := job.do_some(office):
+            done[job.name] += some
+    return done
+
+
+@contextmanager
+def working(office: Office) -> Iterator[None]:
+    """The loop in a thread of its own until the end of the block."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=work, args=(office, stopping), name="upkeep")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import date
+from threading import Event
 from uuid import UUID
 
 import pytest
@@ -11,11 +13,13 @@ import pytest
 from gongji_svc.domain.errors import (
     DeadlinePassed,
     InsufficientFunds,
+    RequestIdCancelled,
     RequestIdReused,
     ServiceUnavailable,
 )
 from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
 from gongji_svc.engine import Answered, Engine, Fault, Outcome
+from gongji_svc.storage import tables
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.ids import new_id, region_of
 from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, Wanted
@@ -32,6 +36,7 @@ class Move:
     amounts: Sequence[tuple[UUID, UUID, int]]  # (owner, account, fen)
     deadline: float = field(default_factory=lambda: time.time() + 60)
     before_deciding: Callable[[], None] = lambda: None
+    original: str = ""  # the request that this one is about
 
     def lookups(self) -> Lookups:
         return Lookups()
@@ -41,6 +46,7 @@ class Move:
         return Keys(
             claim=Claim(REGION, "caller", self.request_id, "Move", content),
             persons=tuple(owner for owner, _, _ in self.amounts),
+            original=(REGION, "caller", self.original) if self.original else None,
         )
 
     def discover(self, state: State) -> Wanted:  # noqa: ARG002 - the engine's shape
@@ -59,7 +65,9 @@ class Move:
         line = Line(REGION, Side.CONTRIBUTION, "test", -total_fen)
         lines = [line] if total_fen else []
         journal = Journal(new_id(REGION), REGION, state.now, postings, lines)
-        return Decision(answer=self.request_id.encode(), journals=(journal,))
+        known = state.requests.get((REGION, "caller", self.original))
+        about = b"" if known is None or known.answer is None else b" about " + known.answer
+        return Decision(answer=self.request_id.encode() + about, journals=(journal,))
 
     def field_name(self, number: int) -> str:
         return {1: "amounts"}[number]
@@ -147,6 +155,94 @@ def test_a_refusal_leaves_its_neighbours_and_its_key_alone(
     assert isinstance(outcomes[1], InsufficientFunds)
     assert (outcomes[0], outcomes[2]) == (Answered(b"a"), Answered(b"c"))
     assert run_one(database, Move("b", [(owner, account, 7)])) == Answered(b"b")
+
+
+def test_what_a_refusal_records_is_written_and_its_key_is_free(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+
+    def refuse() -> None:
+        row = (REGION, owner, "REFUSED", date(2025, 5, 6), 7)
+        raise InsufficientFunds(records=[(tables.counters, row)])
+
+    refused = Move("b", [(owner, account, 100)], before_deciding=refuse)
+    outcomes = Engine(database).run([Move("a", [(owner, account, 500)]), refused])
+    assert (outcomes[0], type(outcomes[1])) == (Answered(b"a"), InsufficientFunds)
+    assert recorded(database, owner) == [("REFUSED", 7)]
+    assert run_one(database, Move("b", [(owner, account, 100)])) == Answered(b"b")
+    assert balance_fen(database, account) == 600
+
+
+def recorded(database: Database, subject: UUID) -> list[tuple[object, ...]]:
+    query = "SELECT kind, amount_fen FROM counters WHERE subject_id = %s"
+    with database.connect() as tx:
+        return tx.execute(query, [subject]).fetchall()
+
+
+def test_a_refused_request_leaves_nothing_to_the_next_one_of_its_id(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    refused, other = Move("a", [(owner, account, -1)]), Move("a", [(owner, account, 7)])
+    outcomes = Engine(database).run([refused, other])
+    assert isinstance(outcomes[0], InsufficientFunds)
+    assert outcomes[1] == Answered(b"a")
+    assert run_one(database, other) == Answered(b"a", replayed=True)
+    assert isinstance(run_one(database, refused), RequestIdReused)
+
+
+def test_what_a_request_is_about_is_found_or_blocked(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    known, late = Move("known", [(owner, account, 5)]), Move("late", [(owner, account, 5)])
+    run_one(database, known)
+    about_known = Move("b", [(owner, account, 1)], original="known")
+    about_late = Move("c", [(owner, account, 1)], original="late")
+    assert run_one(database, about_known) == Answered(b"b about known")
+    assert run_one(database, about_late) == Answered(b"c")
+    assert isinstance(run_one(database, late), RequestIdCancelled)
+    assert run_one(database, known) == Answered(b"known", replayed=True)
+    assert run_one(database, about_late) == Answered(b"c", replayed=True)
+    assert balance_fen(database, account) == 7
+
+
+def test_a_refusal_blocks_nothing_and_frees_its_own_key(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    refused = Move("a", [(owner, account, -1)], original="late")
+    assert isinstance(run_one(database, refused), InsufficientFunds)
+    assert run_one(database, Move("late", [(owner, account, 5)])) == Answered(b"late")
+    assert run_one(database, refused) == Answered(b"a about late")
+    assert balance_fen(database, account) == 4
+
+
+def test_who_asks_about_a_request_in_flight_waits_for_it(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    in_flight = Event()
+
+    def until_somebody_waits() -> None:
+        in_flight.set()
+        with database.connect() as tx:
+            while tx.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount == 0:
+                tx.rollback()
+
+    slow = Move("slow", [(owner, account, 5)], before_deciding=until_somebody_waits)
+    about = Move("b", [(owner, account, 1)], original="slow")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(run_one, database, slow)
+        in_flight.wait()
+        assert run_one(database, about) == Answered(b"b about slow")
+        assert first.result() == Answered(b"slow")
 
 
 def test_a_command_that_fails_is_a_fault_and_nobody_elses(

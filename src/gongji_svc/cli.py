@@ -19,7 +19,7 @@ COMMANDS = {
     "token": "print a development token",
     "preview": "decide worked examples (YAML or JSON) with the code that settles",
     "audit": "check that the books are whole and are what was sealed",
-    "load": "load a CSV file of people, places, accounts or prices, all of it or nothing",
+    "load": "load a CSV file of people, places, accounts, prices or allocations",
     "migrate": "bring the database's schema to what this program knows",
     "status": "show the database, its schema and how much it holds",
 }

@@ -19,15 +19,24 @@ import structlog
 from gongji_svc.domain.errors import (
     DeadlinePassed,
     Refusal,
+    RequestIdCancelled,
     RequestIdReused,
     ServiceUnavailable,
     Violation,
 )
-from gongji_svc.storage import ledger
+from gongji_svc.storage import claims, ledger
 from gongji_svc.storage.database import Database, DatabaseUnavailable
 from gongji_svc.storage.holds import expiry
-from gongji_svc.storage.ledger import Taken
-from gongji_svc.storage.state import Claim, ClaimKey, Decision, Keys, Lookups, State, Wanted
+from gongji_svc.storage.state import (
+    Claim,
+    ClaimKey,
+    Decision,
+    Keys,
+    Lookups,
+    State,
+    Taken,
+    Wanted,
+)
 from gongji_svc.storage.statements import Tx
 
 _log = structlog.get_logger()
@@ -40,7 +49,8 @@ class Command(Protocol):
     """Something that moves money or changes who may move it.
 
     `lookups`, `keys` and `discover` say what to gather, each from what was gathered before;
-    `decide` is pure. All but `lookups` may raise a Refusal.
+    `decide` is pure. All but `lookups` may raise a Refusal; what one of `decide` records is written
+    although the call is refused.
     """
 
     @property
@@ -51,7 +61,9 @@ class Command(Protocol):
         """What the request names from outside: institutions, certificates, cards, accounts."""
 
     def keys(self, state: State) -> Keys:
-        """The idempotency key, and the people to lock."""
+        """The idempotency key, and the people to lock; asked again, once it is known what has
+        become of the request that this one is about.
+        """
 
     def discover(self, state: State) -> Wanted:
         """The accounts to lock, and what else to read."""
@@ -88,7 +100,6 @@ class _Job:
     command: Command
     keys: Keys = field(default_factory=Keys)
     wanted: Wanted = field(default_factory=Wanted)
-    decision: Decision | None = None
     outcome: Outcome | None = None
 
     def step(self, take: Callable[[], None]) -> None:
@@ -109,8 +120,8 @@ class _Batch:
         self._tx = tx
         self._by_region = by_region
         self._state = State()
-        self._taken: dict[ClaimKey, Taken] = {}
-        self._expiry: Decision | None = None
+        self._answered: dict[ClaimKey, Taken] = {}
+        self._decided: list[Decision] = []
         self.jobs = [_Job(command) for command in commands]
         began = time.time()
         for job in self.jobs:
@@ -127,8 +138,8 @@ class _Batch:
         ledger.look_up(tx, state, lookups, by_region=by_region)
         for job in self._alive():
             job.step(lambda job=job: setattr(job, "keys", job.command.keys(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
-        claims = [job.keys.claim for job in self._alive() if job.keys.claim]
-        self._taken = ledger.claim(tx, claims, by_region=by_region)
+        claims.claim(tx, state, self._claimed(), by_region=by_region)
+        self._follow_originals()
         keys = [job.keys for job in self._deciding()]
         ledger.lock_persons(tx, state, keys, by_region=by_region, lock=lock)
         for job in self._deciding():
@@ -137,41 +148,47 @@ class _Batch:
         ledger.lock_accounts(tx, state, wanted, by_region=by_region, lock=lock)
         state.now += clock_offset
         ledger.read_holds(tx, state, by_region=by_region)
-        self._expiry = expiry(state)
-        if self._expiry is not None:
-            state.apply(self._expiry)
+        expired = expiry(state)
+        if expired is not None:
+            self._take(expired)
 
     def decide(self) -> None:
         """Decide in the order of arrival; a later command sees an earlier one's effect."""
-        first: dict[ClaimKey, _Job] = {}
         for job in self._alive():
             claim = job.keys.claim
-            if claim is not None and claim.key in self._taken:
-                job.outcome = _repeated(job.command, claim, self._taken[claim.key])
-            elif claim is not None and claim.key in first:
-                job.outcome = _repeated(job.command, claim, _as_taken(first[claim.key]))
+            known = None if claim is None else self._state.requests.get(claim.key)
+            if claim is not None and known is not None:
+                job.outcome = _repeated(job.command, claim, known)
             else:
                 job.step(lambda job=job: self._conclude(job))  # type: ignore[misc]  # mypy can't infer a lambda's default
-                if claim is not None and job.decision is not None:
-                    first[claim.key] = job
 
     def record(self) -> None:
         """Write what was decided, and free the request keys of refusals."""
-        decisions = [job.decision for job in self.jobs if job.decision]
-        if self._expiry is not None:
-            decisions.insert(0, self._expiry)
-        answered = {
-            job.keys.claim.key: job.decision for job in self.jobs if job.keys.claim and job.decision
-        }
-        claimed = {job.keys.claim.key for job in self.jobs if job.keys.claim} - self._taken.keys()
         ledger.record(
             self._tx,
             self._state,
-            decisions,
-            answered,
-            claimed - answered.keys(),
+            self._decided,
+            self._answered,
+            self._claimed() - self._state.requests.keys(),
             by_region=self._by_region,
         )
+
+    def _claimed(self) -> set[ClaimKey]:
+        """The keys of all requests, and of those that requests are about."""
+        own = {job.keys.claim.key for job in self.jobs if job.keys.claim}
+        return own.union(job.keys.original for job in self.jobs if job.keys.original)
+
+    def _follow_originals(self) -> None:
+        """Who is about a request that was made before says anew whom to lock, knowing what came of
+        it.
+        """
+        state = self._state
+        asking = [job for job in self._deciding() if job.keys.original in state.requests]
+        originals = [state.requests[key] for job in asking if (key := job.keys.original)]
+        made = [original.result_id for original in originals if original.result_id]
+        ledger.find_settled(self._tx, state, made, by_region=self._by_region)
+        for job in asking:
+            job.step(lambda job=job: setattr(job, "keys", job.command.keys(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
 
     def _alive(self) -> list[_Job]:
         return [job for job in self.jobs if job.outcome is None]
@@ -181,23 +198,40 @@ class _Batch:
         return [
             job
             for job in self._alive()
-            if job.keys.claim is None or job.keys.claim.key not in self._taken
+            if job.keys.claim is None or job.keys.claim.key not in self._state.requests
         ]
 
     def _conclude(self, job: _Job) -> None:
-        decision = job.command.decide(self._state)
-        self._state.apply(decision)
-        job.decision = decision
+        try:
+            decision = job.command.decide(self._state)
+        except Refusal as refusal:
+            if refusal.records:
+                self._take(Decision(b"", replaced=refusal.records))
+            raise
+        self._take(decision)
+        self._answer(job.keys, decision)
         job.outcome = Answered(decision.answer)
 
+    def _answer(self, keys: Keys, decision: Decision) -> None:
+        """Note the answer, and that an original which nobody has made by now never will be."""
+        claim = keys.claim
+        if claim is None:
+            return
+        taken = Taken(claim.method, claim.content, decision.answer, decision.result_id)
+        self._answered[claim.key] = self._state.requests[claim.key] = taken
+        if keys.original is not None and keys.original not in self._state.requests:
+            blocked = Taken(claim.method, {}, answer=None)
+            self._answered[keys.original] = self._state.requests[keys.original] = blocked
 
-def _as_taken(job: _Job) -> Taken:
-    assert job.keys.claim is not None and job.decision is not None  # noqa: S101  # `first` holds such only
-    return Taken(job.keys.claim.method, job.keys.claim.content, job.decision.answer)
+    def _take(self, decision: Decision) -> None:
+        self._state.apply(decision)
+        self._decided.append(decision)
 
 
 def _repeated(command: Command, claim: Claim, taken: Taken) -> Outcome:
-    """The first answer to the same request again; a refusal when it is another request."""
+    """The first answer to the same request again; a refusal when it is another, or blocked."""
+    if taken.answer is None:
+        return RequestIdCancelled()
     if claim.method != taken.method:
         return RequestIdReused(fields="method")
     numbers = claim.content.keys() | taken.content.keys()

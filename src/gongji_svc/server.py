@@ -51,6 +51,8 @@ _READERS = 16
 # Each upload holds its content in memory; each download holds a connection, as a reader does.
 _UPLOADS = 8
 _DOWNLOADS = 16
+# Those that begin at once: after a restart all clients come back, and others read meanwhile.
+_BEGINNINGS = 4
 # An upload's greatest content, with room for what it costs to keep a message.
 _LARGEST_UPLOAD_BYTES = 16 << 20
 _MESSAGE_BYTES = 64
@@ -61,10 +63,15 @@ _TURN_AWAY_SECONDS = 0.5
 _PENDING = 1 << 20
 # An answer tells every line of its request and more: it must fit what clients accept, 4 MiB.
 _LARGEST_REQUEST_BYTES = 5 << 19
+# A client that watches may be gone without a word, and may ask whether we are still there.
+_ASK_MILLISECONDS = 60_000
+_ASKED_MILLISECONDS = 5_000
 _OPTIONS = (
     ("grpc.max_receive_message_length", _LARGEST_REQUEST_BYTES),
     ("grpc.server.max_pending_requests", _PENDING),
     ("grpc.server.max_pending_requests_hard_limit", _PENDING),
+    ("grpc.keepalive_time_ms", _ASK_MILLISECONDS),
+    ("grpc.http2.min_ping_interval_without_data_ms", _ASKED_MILLISECONDS),
 )
 
 
@@ -99,6 +106,7 @@ class Front:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._uploads = asyncio.Semaphore(_UPLOADS)
         self._downloads = asyncio.Semaphore(_DOWNLOADS)
+        self._beginnings = asyncio.Semaphore(_BEGINNINGS)
         self._hub = Hub(office, self._readers)
         # A port of one's own can't be taken by a second program unnoticed.
         sharing = ("grpc.so_reuseport", int(settings.shares_port))
@@ -198,8 +206,10 @@ class Front:
     def _watch(self, method: Method) -> ServerStream:
         async def send(call: Call, body: bytes, write: Write) -> None:
             begin = partial(routes.begin_watch, self._office, method, call.caller, body)
-            loop = asyncio.get_running_loop()
-            await self._hub.send(await loop.run_in_executor(self._readers, begin), write)
+            async with _within(call.deadline), self._beginnings:
+                loop = asyncio.get_running_loop()
+                watched = await loop.run_in_executor(self._readers, begin)
+            await self._hub.send(watched, write)
 
         return send
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from gongji_svc.services.allocating import Allocated, allocate
 from gongji_svc.services.rows import Fault
 from gongji_svc.storage.database import Database
-from tests.commands.test_load import held, rows
+from tests.commands.test_load import rows
 from tests.services.driver import Driver
 from tests.services.test_credit import sums
 
@@ -53,7 +53,7 @@ def bad_rows(driver: Driver, path: Path, region: str = HOHHOT) -> list[tuple[int
     seen = Seen()
     done = booked(driver, path, region, seen)
     assert done.faults == len(seen.faults)
-    assert "entries" not in held(driver.office.database)
+    assert rows(driver.office.database, "SELECT FROM entries") == []
     return seen.faults
 
 

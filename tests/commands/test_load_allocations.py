@@ -7,17 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gongji.v1 import account_pb2 as pb
-from gongji_svc.services import allocating
-from gongji_svc.services.allocating import PLAIN, FileChanged
-from gongji_svc.services.rows import Record
+from gongji_svc.services.allocating import FileChanged
 from gongji_svc.storage import allocations
 from gongji_svc.storage.database import Database
-from gongji_svc.storage.ids import new_id, region_of
-from gongji_svc.storage.sealing import Sealer
+from gongji_svc.storage.ids import new_id
 from tests.commands.allocation_files import (
     HOHHOT,
     Seen,
@@ -27,8 +22,8 @@ from tests.commands.allocation_files import (
     expect_sound_books,
     written,
 )  # fmt: skip
-from tests.commands.test_load import held, rows
-from tests.families import KEYS, Families
+from tests.commands.test_load import rows
+from tests.families import Families
 from tests.services.accounts import account_of, credit, crediting
 from tests.services.driver import Driver
 
@@ -297,16 +292,19 @@ def test_a_row_that_would_make_a_balance_too_large_is_told_and_the_rest_is_booke
     expect_sound_books(database)
 
 
+class BrokenOff(Seen):
+    """Stops after a chunk."""
+
+    def booked(self, rows: int) -> None:
+        super().booked(rows)
+        raise KeyboardInterrupt
+
+
 def test_what_was_broken_off_goes_on_behind_its_last_chunk(
     driver: Driver, families: Families, database: Database, path: Path, small_chunks: None
 ) -> None:
     owners = [families.person(HOHHOT, balance_fen=0) for _ in range(20)]
     written(path, _BY_ID, *(f"{owner.account_id},5,2025-05" for owner in owners))
-
-    class BrokenOff(Seen):
-        def booked(self, rows: int) -> None:
-            super().booked(rows)
-            raise KeyboardInterrupt
 
     for came in (7, 14):
         broken = BrokenOff()
@@ -318,6 +316,49 @@ def test_what_was_broken_off_goes_on_behind_its_last_chunk(
     assert (seen.came, done.before.rows, done.booked_rows) == ([14, 20], 14, 6)
     assert set(balances(database).values()) == {5}
     assert len(rows(database, "SELECT DISTINCT journal_id FROM entries")) == 3
+
+
+@pytest.mark.parametrize("column", ["account_id", "certificate_number"])
+def test_what_has_begun_comes_to_its_end_without_the_accounts_closed_since(
+    driver: Driver, families: Families, database: Database, path: Path, small_chunks: None,
+    column: str,
+) -> None:  # fmt: skip
+    owners = [families.person(HOHHOT, balance_fen=0) for _ in range(20)]
+    lines = [f"{getattr(owner, column)},5,2025-05" for owner in owners]
+    written(path, f"{column},amount_fen,month", *lines)
+    with pytest.raises(KeyboardInterrupt):
+        booked(driver, path, seen=BrokenOff())
+    closing = """UPDATE accounts SET state = 'CLOSED' WHERE id IN
+                 (SELECT id FROM accounts WHERE balance_fen = 0 LIMIT 2) RETURNING id"""
+    closed = {account_id for (account_id,) in rows(database, closing)}
+    seen = Seen()
+    done = booked(driver, path, seen=seen)
+    told = [(2 + at, column) for at, one in enumerate(owners) if one.account_id in closed]
+    assert (done.faults, done.booked_rows, sorted(seen.faults)) == (0, 11, told)
+    assert (done.now.rows_booked, done.now.rows_refused, done.now.done) == (18, 2, True)
+    assert {fen for one, fen in balances(database).items() if one not in closed} == {5}
+    expect_sound_books(database)
+
+
+def test_what_has_begun_for_a_province_is_not_ended_for_a_city(
+    driver: Driver, families: Families, path: Path, small_chunks: None
+) -> None:
+    homes = (HOHHOT, ULANQAB)
+    owners = [families.person(homes[number % 2], balance_fen=0) for number in range(20)]
+    lines = [
+        f"{owner.account_id},,5,2025-05"
+        if number < 10
+        else f",{owner.certificate_number},5,2025-05"
+        for number, owner in enumerate(owners)
+    ]
+    written(path, "account_id,certificate_number,amount_fen,month", *lines)
+    with pytest.raises(KeyboardInterrupt):
+        booked(driver, path, PROVINCE, BrokenOff())
+    seen = Seen()
+    done = booked(driver, path, HOHHOT, seen)
+    assert [line for line, _ in seen.faults] == list(range(3, 22, 2))
+    assert (done.faults, done.booked_rows, done.now) == (10, 0, done.before)
+    assert booked(driver, path, PROVINCE).now.rows_booked == 20
 
 
 def test_a_file_that_is_written_to_while_it_is_read_is_not_booked(
@@ -333,33 +374,4 @@ def test_a_file_that_is_written_to_while_it_is_read_is_not_booked(
 
     with pytest.raises(FileChanged):
         booked(driver, path, seen=Written())
-    assert "entries" not in held(database)
-
-
-def test_a_region_is_read_from_an_id_as_elsewhere(database: Database) -> None:
-    regions = ("110000", "150100", "211200", "659001", "820000")
-    ids = [new_id(region) for region in regions for _ in range(50)]
-    formula = allocations.region_in("id")
-    with database.connect() as tx:
-        query = f"SELECT {formula} FROM unnest(%s::uuid[]) AS given (id)"  # noqa: S608  (ours)
-        assert [found for (found,) in tx.execute(query.encode(), [ids])] == list(
-            map(region_of, ids)
-        )
-
-
-@settings(deadline=None, max_examples=200)
-@given(
-    st.fixed_dictionaries(
-        {name: st.from_regex(pattern, fullmatch=True) for name, pattern in PLAIN.items()}
-    ),
-    st.booleans(),
-)
-def test_what_needs_no_second_look_would_pass_it_unchanged(
-    cells: dict[str, str], by_id: bool
-) -> None:
-    usual = {"account_id": str(new_id(HOHHOT)), "certificate_number": "150199198001010015"}
-    named, other = ("account_id", "certificate_number")[:: 1 if by_id else -1]
-    cells = {**cells, named: cells[named] or usual[named], other: "", "memo": cells["memo"].strip()}
-    sealer = Sealer(KEYS)
-    looked = allocating.looked_at(Record(2, cells))
-    assert allocating.copied(looked, sealer) == allocating.copied(cells, sealer)
+    assert rows(database, "SELECT FROM entries") == []

@@ -15,6 +15,7 @@ from gongji_svc.domain.binding import (
     revoked,
 )
 from gongji_svc.domain.errors import BindingNotActive, BindingNotPending, UnbindingLocked
+from gongji_svc.domain.wording import BINDING_STATE_ZH
 from tests.domain.builders import binding, policy
 
 BOUND = binding(2, bound_at=datetime(2025, 1, 1, tzinfo=UTC))
@@ -29,7 +30,7 @@ def test_each_state_takes_just_the_events_of_the_table(
     else:
         with pytest.raises((BindingNotPending, BindingNotActive)) as caught:
             next_state(state, event)
-        assert caught.value.details == {"state": state}
+        assert caught.value.details == {"state": state, "state_zh": BINDING_STATE_ZH[state]}
 
 
 def test_rejected_ended_and_expired_are_final() -> None:
@@ -38,8 +39,18 @@ def test_rejected_ended_and_expired_are_final() -> None:
 
 
 def test_a_review_that_is_over_is_told_so() -> None:
-    with pytest.raises(BindingNotPending):
+    with pytest.raises(BindingNotPending) as caught:
         next_state(BindingState.ACTIVE, BindingEvent.APPROVE)
+    assert "ACTIVE" in caught.value.message
+    assert "当前状态：已生效" in caught.value.message_zh
+
+
+@pytest.mark.parametrize("state", BindingState)
+def test_people_are_told_a_state_in_chinese(state: BindingState) -> None:
+    refusal = BindingNotActive(state=state, state_zh=BINDING_STATE_ZH[state])
+    assert state in refusal.message
+    assert refusal.message_zh.startswith(f"该共济关系当前状态（{BINDING_STATE_ZH[state]}）")
+    assert not any(letter.isascii() for letter in BINDING_STATE_ZH[state])
 
 
 def test_a_binding_runs_from_its_first_to_its_last_day() -> None:

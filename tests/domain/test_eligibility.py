@@ -91,7 +91,7 @@ def test_a_plain_application_passes() -> None:
 @pytest.mark.requirement("TIL-06")
 def test_a_channel_that_the_region_does_not_offer_is_refused() -> None:
     refused = expect(errors.ChannelNotOffered, application(channel=Channel.WEB))
-    assert "手机APP" in refused.message_zh
+    assert "可用渠道：内蒙古医保、窗口。" in refused.message_zh
 
 
 @pytest.mark.requirement("ULQ-22")
@@ -161,9 +161,18 @@ def test_nobody_is_bound_to_oneself() -> None:
 
 def test_two_people_are_bound_once_in_a_period() -> None:
     dated = binding(DONOR, CHILD, effective_to=date(2025, 6, 30))
-    expect(errors.BindingOverlaps, application(donor_bindings=(dated,)))
+    refused = expect(errors.BindingOverlaps, application(donor_bindings=(dated,)))
+    assert "（2024-01-01至2025-06-30）。请选择其他时间段" in refused.message_zh
     after = application(donor_bindings=(dated,), effective_from=date(2025, 7, 1))
     assert refusal(after) is None
+
+
+def test_an_application_in_review_between_the_two_is_to_be_waited_for_or_withdrawn() -> None:
+    waiting = binding(DONOR, CHILD, state=BindingState.PENDING_REVIEW)
+    refused = expect(errors.BindingOverlaps, application(donor_bindings=(waiting,)))
+    assert refused.message.endswith("to open).")
+    assert "正在审核的绑定申请" in refused.message_zh
+    assert "至长期）。请等待审核结果，或先撤回该申请。" in refused.message_zh
 
 
 def family(count: int, **fields: Any) -> tuple[Any, ...]:

@@ -120,26 +120,38 @@ def test_a_bill_priced_elsewhere_is_given_back_whole_or_not_at_all() -> None:
         assert (given_back(whole), whole.fund_fen, whole.cash_fen) == ({1: 600}, 1_000, 400)
 
 
-def test_no_account_is_debited_by_a_refund() -> None:
-    # Returning Q lowers what accounts may pay, returning N raises it again: own money stays.
-    original = plan(
-        bill(
-            *(item(1, "A", 100), item(2, "A", 100), item(3, "N", 100)),
-            own=10**6,
-            rules=policy(
-                {
-                    **BENEFIT,
-                    "benefit.ratios_bp": {"TERTIARY": 10_000},
-                    "benefit.deductibles_fen": {"TERTIARY": 10_000},
-                }
-            ),
-            **HOSPITAL,
-        )
+def partly_payable() -> Plan:
+    """Two lines that accounts may pay for and one they may not; the fund pays 200 of 300 yuan, own
+    money 66.67 and cash 33.33.
+    """
+    rules = policy(
+        {
+            **BENEFIT,
+            "benefit.ratios_bp": {"TERTIARY": 10_000},
+            "benefit.deductibles_fen": {"TERTIARY": 10_000},
+        }
     )
+    items = (item(1, "A", 100), item(2, "A", 100), item(3, "N", 100))
+    return plan(bill(*items, own=10**6, rules=rules, **HOSPITAL))
+
+
+def test_what_accounts_may_no_longer_pay_for_is_paid_in_cash() -> None:
+    original = partly_payable()
+    step = refund_step(original, original, {2: 0})
+    assert (step.total_fen, step.fund_fen) == (10_000, 10_000)
+    assert (given_back(step), step.cash_fen) == ({1: 1_667}, -1_667)
+    assert (given_back(reverse(step.rest)), reverse(step.rest).cash_fen) == ({1: 5_000}, 5_000)
+
+
+def test_no_account_is_debited_by_a_refund() -> None:
+    # Returning 2 lowers what accounts may pay, returning 3 raises it again: own money stays.
+    original = partly_payable()
     first = refund_step(original, original, {2: 0})
     second = refund_step(original, first.rest, {2: 0, 3: 0})
     assert all(leg.amount_fen > 0 for leg in (*first.legs, *second.legs))
     assert second.rest.breakdown.account_pay_fen <= first.rest.breakdown.account_pay_fen
+    assert refund_step(original, original, {2: 0, 3: 0}).legs == ()
+    assert (given_back(first), given_back(second)) == ({1: 1_667}, {})
 
 
 LINES = st.lists(

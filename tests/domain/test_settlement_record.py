@@ -4,7 +4,7 @@ import json
 
 from gongji_svc.domain.refund import reverse
 from gongji_svc.domain.settlement import Plan, plan
-from gongji_svc.domain.settlement_record import from_record, to_json
+from gongji_svc.domain.settlement_record import from_record, to_json, to_record
 from tests.domain.builders import bill, donor, item, policy
 
 
@@ -19,6 +19,11 @@ def made() -> Plan:
 def test_a_plan_reads_back_equal_from_json() -> None:
     original = made()
     assert from_record(json.loads(to_json(original))) == original
+
+
+def test_a_plan_reads_back_equal_before_it_was_json() -> None:
+    original = made()
+    assert from_record(to_record(original)) == original
 
 
 def test_a_refund_reckoned_from_the_stored_plan_is_the_same() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gongji_svc.domain.binding import BindingState
-from gongji_svc.domain.explanation import obstacle_advised, why_worded
+from gongji_svc.domain.binding import BindingState, EndCause
+from gongji_svc.domain.explanation import obstacle_advised, over_advised, why_worded
 from gongji_svc.domain.person import PUBLICLY_FUNDED, Account, Enrolment, Period, Person
 from gongji_svc.domain.terms import (
     AccountKind,
@@ -144,11 +144,27 @@ def test_of_a_binding_that_is_over_only_that_is_told() -> None:
     assert found(bound=future) == [Obstacle(Why.ENDED)]
 
 
+@pytest.mark.parametrize(
+    ("state", "ended_on", "why"),
+    [
+        (BindingState.ACTIVE, None, Why.EXPIRED),
+        (BindingState.SUSPENDED, None, Why.EXPIRED),
+        (BindingState.ACTIVE, date(2025, 5, 5), Why.ENDED),
+    ],
+)
+def test_after_its_last_day_a_binding_is_over_before_its_state_follows(
+    state: BindingState, ended_on: date | None, why: Why
+) -> None:
+    last_day = {"state": state, "effective_to": date(2025, 5, 5), "ended_on": ended_on}
+    assert reasons(bound={**last_day, "uses": frozenset({Use.PREMIUM})}) == [why]
+
+
 @pytest.mark.requirement("NAT-07")
-def test_a_relative_who_was_never_insured_or_died_is_not_insured() -> None:
+def test_a_relative_who_was_never_insured_and_one_who_died_are_told_apart() -> None:
     assert reasons(uninsured=True) == [Why.BENEFICIARY_NOT_INSURED]
     died = person(1, died_on=date(2025, 1, 1))
-    assert reasons(beneficiary=died) == [Why.BENEFICIARY_NOT_INSURED]
+    for nowhere in (False, True):
+        assert reasons(beneficiary=died, uninsured=nowhere) == [Why.BENEFICIARY_DECEASED]
 
 
 @pytest.mark.requirement("NAT-07")
@@ -173,6 +189,45 @@ def test_every_reason_says_in_chinese_what_it_means_and_what_to_do_next(why: Why
     assert advice not in ("", meaning)
     assert nothing == ""
     assert TODAY.isoformat() in obstacle_advised(Obstacle(why, TODAY))
+
+
+@pytest.mark.requirement("NAT-07")
+def test_two_who_are_insured_too_far_apart_are_told_so_without_blaming_either() -> None:
+    assert obstacle_advised(Obstacle(Why.BENEFICIARY_OUT_OF_AREA)).startswith(
+        "双方参保地不在授权人参保地政策允许的范围内。"
+    )
+
+
+def over(cause: EndCause | None, why: Why = Why.ENDED, **case: Any) -> str:
+    return over_advised(why, cause, **{"reason": "", "approved": True, "died": False, **case})
+
+
+@pytest.mark.requirement("NAT-07")
+def test_an_end_says_who_made_it_and_whether_to_apply_again() -> None:
+    assert over(EndCause.DONOR).startswith("授权人已解除共济关系。")
+    assert over(EndCause.BENEFICIARY).startswith("使用人已解除共济关系。")
+    assert over(EndCause.DONOR, approved=False).startswith("授权人已撤回绑定申请。")
+    revoked = over(EndCause.REVOKED, reason="材料系伪造")
+    assert revoked.startswith("医保经办机构已撤销共济关系（原因：材料系伪造）。")
+    assert "双方参保地不在" in over(EndCause.INSURANCE_CHANGED)
+    assert "登记死亡" in over(EndCause.DIED, died=True)
+    rejected = over(None, Why.REJECTED, reason="材料模糊", approved=False)
+    assert rejected.startswith("绑定申请未通过审核（原因：材料模糊）。")
+    helps = [cause for cause in EndCause if "重新申请" in over(cause, died=cause is EndCause.DIED)]
+    assert helps == [EndCause.DONOR, EndCause.BENEFICIARY, EndCause.INSURANCE_CHANGED]
+
+
+@pytest.mark.requirement("NAT-07")
+@pytest.mark.parametrize(
+    ("why", "cause"),
+    [(Why.REJECTED, None), (Why.EXPIRED, None), *((Why.ENDED, cause) for cause in EndCause)],
+)
+def test_nobody_is_told_to_bind_again_who_has_lost_the_other(
+    why: Why, cause: EndCause | None
+) -> None:
+    text = over(cause, why, died=True)
+    assert "重新申请" not in text
+    assert "不能再绑定" in text
 
 
 @pytest.mark.requirement("HOH-17", "TIL-D3")

@@ -1,14 +1,15 @@
 """The books of a database, read beside the service, and what must hold in them whatever happened.
 
 Rule: every fen is accounted for. A history explains its balance, a journal sums to zero within each
-region, what two regions owe each other cancels, and a settlement moved what its receipt says.
+region, what two regions owe each other cancels, and a settlement moved what its receipt says, less
+what its steps say came back.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Table, select
@@ -18,19 +19,29 @@ from gongji_svc.storage import tables
 from gongji_svc.storage.database import Database
 
 Row = RowMapping
-_OF_SETTLEMENTS = ("id", "institution_code", "request_id", "account_pay_fen")
-_OF_REQUESTS = ("caller", "request_id", "result_id")
+_SETTLE = "/gongji.v1.SettlementService/Settle"
+_GIVEN = {
+    "total_fen": "total_fen",
+    "fund_fen": "fund_pay_fen",
+    "account_fen": "account_pay_fen",
+    "cash_fen": "cash_pay_fen",
+}
+_OF_SETTLEMENTS = ("id", "institution_code", "request_id", "state", *_GIVEN.values())
+_OF_REQUESTS = ("caller", "request_id", "method", "result_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """All accounts with their entries, all lines, settlements and requests at one moment."""
+    """All accounts with their entries, all lines, settlements with what came back of them, and
+    requests at one moment.
+    """
 
     accounts: Mapping[UUID, Row]
     entries: Mapping[UUID, Sequence[Row]]
     lines: Sequence[Row]
     settlements: Mapping[UUID, Row]
     requests: Sequence[Row]
+    refunds: Mapping[UUID, Sequence[Row]]
 
     @classmethod
     def read(cls, database: Database) -> Self:
@@ -39,12 +50,16 @@ class Books:
             entries: defaultdict[UUID, list[Row]] = defaultdict(list)
             for entry in sorted(_rows(tx, tables.entries), key=lambda row: int(row["seq"])):
                 entries[entry["account_id"]].append(entry)
+            refunds: defaultdict[UUID, list[Row]] = defaultdict(list)
+            for refund in sorted(_rows(tx, tables.refunds), key=lambda row: int(row["step"])):
+                refunds[refund["settlement_id"]].append(refund)
             return cls(
                 {row["id"]: row for row in _rows(tx, tables.accounts)},
                 entries,
                 _rows(tx, tables.ledger_lines),
                 {row["id"]: row for row in _rows(tx, tables.settlements, *_OF_SETTLEMENTS)},
                 _rows(tx, tables.requests, *_OF_REQUESTS),
+                refunds,
             )
 
     def check(self) -> None:
@@ -114,13 +129,37 @@ class Books:
     def _check_settlements(self) -> None:
         moved = self._moved()
         for settlement_id, row in self.settlements.items():
-            assert moved[settlement_id].total() == row["account_pay_fen"]
-        named = {(row["caller"], row["request_id"]): row["result_id"] for row in self.requests}
+            steps = self.refunds.get(settlement_id, [])
+            _check_steps(row, steps)
+            back_fen = sum(leg["amount_fen"] for leg in _legs(steps) if not leg["to_suspense"])
+            assert moved[settlement_id].total() == row["account_pay_fen"] - back_fen
+        assert all(row["method"] for row in self.requests)
+        named = {
+            (row["caller"], row["request_id"]): row["result_id"]
+            for row in self.requests
+            if row["method"] == _SETTLE
+        }
         settled = {
             (row["institution_code"], row["request_id"]): one
             for one, row in self.settlements.items()
         }
         assert named == settled
+
+
+def _check_steps(settled: Row, steps: Sequence[Row]) -> None:
+    """No source got back more than it gave; at the end each got all."""
+    assert [step["step"] for step in steps] == list(range(1, len(steps) + 1))
+    assert settled["state"] == (steps[-1]["detail"]["state"] if steps else "SETTLED")
+    at_an_end = settled["state"] in {"REFUNDED", "CANCELLED"}
+    for back, gave in _GIVEN.items():
+        back_fen = sum(step[back] for step in steps)
+        assert back_fen == settled[gave] if at_an_end else back_fen <= settled[gave]
+    legs_fen = sum(leg["amount_fen"] for leg in _legs(steps))
+    assert legs_fen == sum(step["account_fen"] for step in steps)
+
+
+def _legs(steps: Sequence[Row]) -> list[Mapping[str, Any]]:
+    return [leg for step in steps for leg in step["detail"]["legs"]]
 
 
 def _rows(tx: Connection, table: Table, *names: str) -> list[Row]:

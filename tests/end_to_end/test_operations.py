@@ -18,6 +18,7 @@ from tests.end_to_end.refusals import refusal_of
 from tests.end_to_end.service import Service, health, metadata_of
 
 _SERVED = {*routes.COMMANDS, *routes.BATCHES, *routes.READS, *routes.UPLOADS, *routes.STREAMS}
+_SERVED |= routes.WATCHES.keys()
 _TO_COME = [method for method in METHODS if method.path not in _SERVED]
 
 

@@ -32,7 +32,6 @@ REFUSED: tuple[tuple[str, object, StatusCode, str, list[str]], ...] = (
     ("credential.name", "王无人", _MISSING, "PERSON_NOT_MATCHED", []),
     ("credential.type", pb.CREDENTIAL_TYPE_ID_CARD, _MISSING, "PERSON_NOT_MATCHED", []),
     ("credential.type", pb.CREDENTIAL_TYPE_E_CREDENTIAL, _UNMET, "CREDENTIAL_INVALID", []),
-    ("person_id", _SOME_ID, _UNMET, "CREDENTIAL_MISUSED", []),
     ("insurance", types_pb2.INSURANCE_LONG_TERM_CARE, _UNMET, "ENROLMENT_NOT_USABLE", []),
     ("insured_region", HOHHOT, _UNMET, "ENROLMENT_NOT_USABLE", []),
     ("insured_region", "999999", _UNMET, "ENROLMENT_NOT_USABLE", []),
@@ -57,6 +56,21 @@ def test_what_the_rules_refuse_has_its_own_reason(
     spoil(request, path, value)
     refusal = counter.refused(request.SerializeToString())
     assert (refusal.code, refusal.reason, refusal.fields) == (code, reason, fields)
+
+
+def test_another_persons_card_is_refused_and_leaves_one_record_for_the_agency(
+    counter: Counter,
+) -> None:
+    request = complete(counter.code, counter.patient)
+    spoil(request, "person_id", _SOME_ID)
+    before = counter.rows()
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError) as caught:
+            counter.till.settle(request)
+        refusal = refusal_of(caught.value)
+        assert (refusal.code, refusal.reason) == (_UNMET, "CREDENTIAL_MISUSED")
+    assert counter.rows() == {**before, "risk_signals": before["risk_signals"] + 1}
+    counter.sell()
 
 
 def test_a_pharmacy_settles_no_stay_in_hospital(counter: Counter) -> None:

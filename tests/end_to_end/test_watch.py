@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import grpc
@@ -28,6 +29,9 @@ from tests.end_to_end.service import TOKEN_KEY, Service, metadata_of
 from tests.families import KEYS, Families, Made
 from tests.services.accounts import crediting
 from tests.services.watchers import append, rows
+
+if TYPE_CHECKING:
+    from gongji.v1.account_pb2_grpc import AccountServiceAsyncStub
 
 _AGENCY = metadata_of("agency", HOHHOT)
 _WATCHERS = 200
@@ -103,18 +107,18 @@ def test_clients_that_break_off_and_come_back_see_every_entry_once(
 def test_many_watchers_see_each_their_own(service: Service, families: Families) -> None:
     owners = [families.person(HOHHOT, balance_fen=0) for _ in range(_WATCHERS)]
 
-    async def seen_by(stub: "AccountServiceStub", owner: Made) -> list[tuple[str, int]]:
+    async def seen_by(stub: "AccountServiceAsyncStub", owner: Made) -> list[tuple[str, int]]:
         request = pb.WatchAccountRequest(account_id=str(owner.account_id))
         call = stub.WatchAccount(request, metadata=metadata_of("citizen", owner), timeout=200)
         seen: list[tuple[str, int]] = []
-        async for answer in call:  # type: ignore[attr-defined]  # the stub of a channel of asyncio
+        async for answer in call:
             seen.append((answer.entry.account_id, answer.entry.seq))
             if len(seen) == _CREDITS_EACH:
                 call.cancel()
                 break
         return seen
 
-    async def test() -> None:
+    async def course() -> None:
         address = f"127.0.0.1:{service.workers.ports[0]}"
         async with grpc.aio.insecure_channel(address) as channel:
             stub = AccountServiceStub(channel)
@@ -123,12 +127,12 @@ def test_many_watchers_see_each_their_own(service: Service, families: Families) 
                 requests = [crediting(one.account_id, request_id=uuid4().hex) for one in owners]
                 calls = [stub.Credit(one, metadata=_AGENCY, timeout=60) for one in requests]
                 for call in calls:
-                    await call  # type: ignore[misc]  # the stub of a channel of asyncio
+                    await call
             for owner, watcher in zip(owners, watchers, strict=True):
                 expected = [(str(owner.account_id), seq) for seq in upto(_CREDITS_EACH)]
                 assert await watcher == expected
 
-    asyncio.run(test())
+    asyncio.run(course())
 
 
 # --- who may not
@@ -220,7 +224,7 @@ def test_a_client_that_does_not_read_holds_up_nobody(service: Service, families:
 
 
 @asynccontextmanager
-async def front_on(database: Database) -> AsyncIterator[AccountServiceStub]:
+async def front_on(database: Database) -> AsyncIterator["AccountServiceAsyncStub"]:
     """The way to a front of this process, with a writer of its own."""
     settings = FrontSettings(
         listen="127.0.0.1:0",
@@ -236,6 +240,15 @@ async def front_on(database: Database) -> AsyncIterator[AccountServiceStub]:
     await front.stop()
 
 
+async def next_seq(
+    call: "grpc.aio.UnaryStreamCall[pb.WatchAccountRequest, pb.WatchAccountResponse]",
+) -> int:
+    """The seq of the next entry that comes."""
+    answer = await call.read()
+    assert isinstance(answer, pb.WatchAccountResponse)
+    return answer.entry.seq
+
+
 def test_a_watch_lasts_longer_than_other_calls_may(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,16 +257,16 @@ def test_a_watch_lasts_longer_than_other_calls_may(
     assert owner.account_id is not None
     account_id = owner.account_id
 
-    async def test() -> None:
+    async def course() -> None:
         async with front_on(database) as stub:
             request = pb.WatchAccountRequest(account_id=str(account_id))
             call = stub.WatchAccount(request, metadata=metadata_of("citizen", owner), timeout=60)
             await asyncio.sleep(1.5)
             append(database, rows(account_id, 1, 1))
-            assert (await call.read()).entry.seq == 1  # type: ignore[attr-defined]  # the stub of a channel of asyncio
+            assert await next_seq(call) == 1
             call.cancel()
 
-    asyncio.run(test())
+    asyncio.run(course())
 
 
 def test_the_writers_hints_are_heard_at_once(
@@ -262,14 +275,14 @@ def test_the_writers_hints_are_heard_at_once(
     monkeypatch.setattr(watching, "_TICK_SECONDS", 3600.0)
     owner = Families(database).person(HOHHOT, balance_fen=0)
 
-    async def test() -> None:
+    async def course() -> None:
         async with front_on(database) as stub:
             request = pb.WatchAccountRequest(account_id=str(owner.account_id))
             call = stub.WatchAccount(request, metadata=metadata_of("citizen", owner), timeout=60)
             for seq in upto(20):
                 booking = crediting(owner.account_id, request_id=uuid4().hex)
-                await stub.Credit(booking, metadata=_AGENCY, timeout=30)  # type: ignore[misc]  # the stub of a channel of asyncio
-                assert (await call.read()).entry.seq == seq  # type: ignore[attr-defined]  # the stub of a channel of asyncio
+                await stub.Credit(booking, metadata=_AGENCY, timeout=30)
+                assert await next_seq(call) == seq
             call.cancel()
 
-    asyncio.run(test())
+    asyncio.run(course())

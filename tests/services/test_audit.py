@@ -55,7 +55,7 @@ def test_each_change_is_told_newest_first_with_who_what_and_when(driver: Driver)
     assert first.action == "gongji.v1.BindingService/CreateBinding"
     assert newest.action == "gongji.v1.BindingService/EndBinding"
     assert newest.actor.role == access_pb2.ROLE_CITIZEN
-    assert newest.actor.subject == binding.beneficiary_id
+    assert newest.actor.subject == newest.actor.actor == binding.beneficiary_id
     assert (newest.subject_kind, newest.subject_id) == ("binding", binding.binding_id)
     assert (newest.request_id, newest.reason, newest.region) == ("end-1", "不再需要", ULANQAB)
     assert first.recorded_at.ToDatetime() < newest.recorded_at.ToDatetime()
@@ -105,6 +105,7 @@ def test_records_are_chosen_by_subject_actor_role_action_and_time(driver: Driver
     assert len(records(driver, role=access_pb2.ROLE_CITIZEN).audit_records) == 3
     assert len(records(driver, role=access_pb2.ROLE_COUNTER).audit_records) == 0
     assert len(records(driver, actor="c-17").audit_records) == 0
+    assert len(records(driver, actor=binding.donor_id).audit_records) == 2
     between = {"from_time": other.created_at, "to_time": mine[0].recorded_at}
     assert [one.subject_id for one in records(driver, **between).audit_records] == [
         other.binding_id

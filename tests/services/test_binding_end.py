@@ -123,7 +123,7 @@ def test_a_donor_who_guards_the_beneficiary_ends_it_as_donor(
     donor = donor_in(families, ULANQAB)
     pair = bind(driver, donor, relative_in(families, ULANQAB, **guarded_by(donor)), ULANQAB)
     assert end(driver, "citizen", donor, pair.id).binding.end_cause == pb.END_CAUSE_DONOR
-    assert trail(shared_database, pair.id)[-1].actor == ""
+    assert trail(shared_database, pair.id)[-1].actor == str(donor)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,8 @@ def test_the_trail_says_who_ended_what_and_why_and_names_nobody(
     pair = bound(driver, families, HOHHOT)
     end(driver, "citizen", pair.beneficiary, pair.id, reason="不再需要", request_id="e-1")
     _, record = trail(shared_database, pair.id)
-    assert (record.role, record.subject, record.actor) == ("citizen", str(pair.beneficiary), "")
+    oneself = str(pair.beneficiary)
+    assert (record.role, record.subject, record.actor) == ("citizen", oneself, oneself)
     assert record.action == "gongji.v1.BindingService/EndBinding"
     assert (record.region, record.request_id, record.reason) == (HOHHOT, "e-1", "不再需要")
     changes = changes_in(record)

@@ -8,6 +8,7 @@ from gongji.v1 import binding_pb2 as pb
 from gongji.v1 import settlement_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.binding import BindingState
+from gongji_svc.domain.wording import BINDING_STATE_ZH
 from gongji_svc.services.days import date_of
 from gongji_svc.storage.database import Database
 from tests.families import Families, Made
@@ -144,9 +145,9 @@ def test_an_end_to_come_is_not_ordered_twice_nor_changed_but_can_be_revoked(
     today = driver_with(shared_database, HOHHOT, NEXT_DAY, on=DAY)
     pair = bound(today, families, HOHHOT)
     end(today, "citizen", pair.donor, pair.id)
-    with refused(shared_database, errors.BindingNotActive, "ENDED", "请重新办理绑定"):
+    with refused(shared_database, errors.BindingNotActive, "已解除", "请重新办理绑定"):
         end(today, "citizen", pair.beneficiary, pair.id)
-    with refused(shared_database, errors.BindingNotActive, "ENDED", "请重新办理绑定"):
+    with refused(shared_database, errors.BindingNotActive, "已解除", "请重新办理绑定"):
         update(today, "citizen", pair.donor, pair.id, "effective_to")
     revoked = end(today, "agency", HOHHOT, pair.id, reason=FORGED).binding
     assert (revoked.state, revoked.end_cause) == (pb.BINDING_STATE_ENDED, pb.END_CAUSE_REVOKED)
@@ -174,7 +175,9 @@ def test_what_is_over_cannot_be_ended_or_revoked(
     donor, relative = donor_in(families, TIELING), relative_in(families, TIELING)
     binding_id = str(families.bind(donor, relative, state=state))
     for role, subject in (("citizen", donor), ("counter", TIELING), ("agency", TIELING)):
-        with refused(shared_database, errors.BindingNotActive, state, "请重新办理绑定"):
+        with refused(
+            shared_database, errors.BindingNotActive, BINDING_STATE_ZH[state], "请重新办理绑定"
+        ):
             end(driver, role, subject, binding_id, reason=FORGED)
 
 
@@ -188,7 +191,7 @@ def test_after_its_last_day_nothing_is_left_to_end(
     last_day = date_of(DAY + timedelta(days=2))
     pair = bound(today, families, HOHHOT, effective_to=last_day)
     for role, subject in (("citizen", pair.donor), ("agency", HOHHOT)):
-        with refused(shared_database, errors.BindingNotActive, "EXPIRED", "请重新办理绑定"):
+        with refused(shared_database, errors.BindingNotActive, "已到期", "请重新办理绑定"):
             end(later, role, subject, pair.id, reason=FORGED)
     for office in (today, later):
         office.close()
@@ -201,7 +204,7 @@ def test_an_end_that_has_come_keeps_its_day_and_cause(
     tomorrow = driver_with(shared_database, HOHHOT, NEXT_DAY, on=DAY + timedelta(days=1))
     pair = bound(today, families, HOHHOT)
     end(today, "citizen", pair.donor, pair.id)
-    with refused(shared_database, errors.BindingNotActive, "ENDED", "请重新办理绑定"):
+    with refused(shared_database, errors.BindingNotActive, "已解除", "请重新办理绑定"):
         end(tomorrow, "agency", HOHHOT, pair.id, reason=FORGED)
     for office in (today, tomorrow):
         office.close()

@@ -6,6 +6,10 @@ import pytest
 
 from gongji.v1 import binding_pb2 as pb
 from gongji_svc.domain import errors
+from gongji_svc.domain.access import Caller, Role
+from gongji_svc.services.application_form import check_signed, form_of
+from gongji_svc.services.asked import Asked
+from gongji_svc.services.contract import method_of
 from gongji_svc.services.days import date_of
 from gongji_svc.storage.database import Database
 from tests.families import Families
@@ -62,8 +66,10 @@ def test_only_the_regions_own_channels_are_offered(
     if offered:
         assert create(driver, donor, request).binding.channel == number
         return
-    with pytest.raises(errors.ChannelNotOffered):
+    with pytest.raises(errors.ChannelNotOffered) as refused:
         create(driver, donor, request)
+    names = [rule.name for rule in driver.office.policy(region, DAY).channels]
+    assert f"可用渠道：{'、'.join(names)}。" in refused.value.message_zh
 
 
 @pytest.mark.requirement("HOH-10", "HOH-16")
@@ -187,6 +193,54 @@ def test_a_commitment_cannot_be_accepted_in_the_future(driver: Driver, families:
     with pytest.raises(errors.InvalidField) as refused:
         create(driver, donor, request)
     assert refused.value.violations[0].field == "commitment.accepted_at"
+
+
+@pytest.mark.parametrize(
+    ("passed", "remedy"),
+    [
+        (timedelta(hours=-1), "签署时间晚于当前时间"),
+        (timedelta(minutes=-1), ""),
+        (timedelta(days=30), ""),
+        (timedelta(days=30, minutes=1), "请重新阅读并签署"),
+    ],
+)
+def test_a_commitment_must_have_been_accepted_of_late(
+    driver: Driver, families: Families, passed: timedelta, remedy: str
+) -> None:
+    donor, child = donor_in(families, HOHHOT), relative_in(families, HOHHOT)
+    request = application(driver, donor, child, region=HOHHOT)
+    now = driver.office.now()
+    request.commitment.accepted_at.FromDatetime(now - passed)
+    method = method_of("BindingService", "CreateBinding")
+    form = form_of(Asked(method, Caller(Role.CITIZEN, str(donor)), request, 0.0))
+    if not remedy:
+        check_signed(form, now)
+        return
+    with pytest.raises(errors.InvalidField) as refused:
+        check_signed(form, now)
+    [violation] = refused.value.violations
+    assert violation.field == "commitment.accepted_at"
+    assert remedy in violation.message_zh
+
+
+@pytest.mark.parametrize("phone", ["1", "+86-123", "-------", "123456"])
+def test_a_telephone_number_of_too_few_digits_is_reported_by_field(
+    driver: Driver, families: Families, phone: str
+) -> None:
+    donor, child = donor_in(families, HOHHOT), relative_in(families, HOHHOT)
+    request = application(driver, donor, child, region=HOHHOT)
+    request.beneficiary.phone = phone
+    with pytest.raises(errors.InvalidField) as refused:
+        create(driver, donor, request)
+    assert [violation.field for violation in refused.value.violations] == ["beneficiary.phone"]
+
+
+def test_a_telephone_number_may_be_short_or_left_out(driver: Driver, families: Families) -> None:
+    for phone in ("1234567", "0471-1234567", ""):
+        donor, child = donor_in(families, HOHHOT), relative_in(families, HOHHOT)
+        request = application(driver, donor, child, region=HOHHOT)
+        request.beneficiary.phone = phone
+        assert create(driver, donor, request).binding.beneficiary_phone[-4:] == phone[-4:]
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from gongji.v1 import binding_pb2 as pb
 from gongji_svc.domain import errors
 from gongji_svc.domain.binding import BindingState
 from gongji_svc.domain.person import Period
+from gongji_svc.domain.wording import BINDING_STATE_ZH
 from gongji_svc.services.days import date_of
 from gongji_svc.storage.database import Database
 from tests.families import LONG_AGO, Families, Made
 from tests.services.applications import (
-    CLERK,
     DAY,
     HOHHOT,
     SERVICE,
@@ -138,9 +138,11 @@ def test_a_decided_application_cannot_be_decided_again(
     pair = bound(driver, families, TIELING)
     state = review(driver, TIELING, pair.id, first, reason=BLURRED).binding.state
     name = pb.BindingState.Name(state).removeprefix("BINDING_STATE_")
-    with refused(shared_database, errors.BindingNotPending, name, "无需再审核") as caught:
+    told, made = BINDING_STATE_ZH[name], kept(shared_database, pair.id).review
+    with refused(shared_database, errors.BindingNotPending, told, "无需再审核") as caught:
         review(driver, TIELING, pair.id, second, reason=BLURRED)
-    assert caught.value.details == {"state": name}
+    details = {"state": name, "state_zh": told, "decision": first, "decided_at": made["decided_at"]}
+    assert caught.value.details == {**details, "decided_by": STAFF}
 
 
 def test_a_withdrawn_application_cannot_be_decided(
@@ -148,8 +150,9 @@ def test_a_withdrawn_application_cannot_be_decided(
 ) -> None:
     pair = bound(driver, families, TIELING)
     end(driver, "citizen", pair.donor, pair.id)
-    with refused(shared_database, errors.BindingNotPending, "ENDED", "已撤回"):
+    with refused(shared_database, errors.BindingNotPending, "已解除", "已撤回") as caught:
         review(driver, TIELING, pair.id)
+    assert caught.value.details == {"state": "ENDED", "state_zh": "已解除"}
 
 
 @pytest.mark.requirement("TIL-17")
@@ -313,7 +316,7 @@ def test_a_donor_corrects_online_what_a_clerk_had_uploaded(
     donor, relative = donor_in(families, TIELING), relative_in(families, TIELING)
     online = application(driver, donor, relative, region=TIELING)
     request = at_counter(driver, online, TIELING)
-    rejected = driver.call("counter", TIELING, SERVICE, "CreateBinding", request, actor=CLERK)
+    rejected = driver.call("counter", TIELING, SERVICE, "CreateBinding", request, actor="c-18")
     review(driver, TIELING, rejected.binding.binding_id, "REJECT", reason=BLURRED)
     documents = documents_of(rejected.binding)
     anew = create(driver, donor, changed(online, document_ids=documents))
@@ -327,6 +330,7 @@ def test_documents_of_a_rejected_application_serve_one_new_application(
     review(driver, TIELING, rejected.id, "REJECT", reason=BLURRED)
     documents = documents_of(rejected.binding)
     anew = applied_again(driver, rejected.donor, rejected.beneficiary, documents)
+    review(driver, TIELING, anew.id)
     end(driver, "citizen", anew.donor, anew.id)
     with refused(shared_database, errors.DocumentAlreadyAttached, "请重新上传"):
         applied_again(driver, rejected.donor, rejected.beneficiary, documents)
@@ -349,7 +353,7 @@ def test_while_an_application_waits_the_same_two_cannot_apply_again(
 ) -> None:
     pair = bound(driver, families, TIELING)
     request = application(driver, pair.donor, pair.beneficiary, region=TIELING)
-    with refused(shared_database, errors.BindingOverlaps, "解除原共济关系"):
+    with refused(shared_database, errors.BindingOverlaps, "正在审核", "或先撤回该申请"):
         create(driver, pair.donor, request)
 
 

@@ -10,6 +10,7 @@ from gongji.v1 import binding_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.binding import BindingState
+from gongji_svc.domain.wording import BINDING_STATE_ZH
 from gongji_svc.services.days import date_of
 from gongji_svc.storage.database import Database
 from tests.families import Families
@@ -93,7 +94,8 @@ def test_limits_are_set_whole_or_one_by_one_and_cleared_where_absent(
     pair = bound(driver, families, HOHHOT, limits=ALL_FOUR)
     answer = update(driver, "citizen", pair.donor, pair.id, *paths, **fields).binding
     assert {field.name: value for field, value in answer.limits.ListFields()} == after
-    assert get(driver, "citizen", pair.beneficiary, pair.id) == answer
+    assert get(driver, "citizen", pair.donor, pair.id) == answer
+    assert get(driver, "citizen", pair.beneficiary, pair.id).limits == answer.limits
 
 
 @pytest.mark.parametrize(
@@ -247,7 +249,9 @@ def test_what_is_over_cannot_be_changed(
 ) -> None:
     donor = donor_in(families, HOHHOT)
     binding_id = str(families.bind(donor, relative_in(families, HOHHOT), state=state))
-    with refused(shared_database, errors.BindingNotActive, state, "请重新办理绑定"):
+    with refused(
+        shared_database, errors.BindingNotActive, BINDING_STATE_ZH[state], "请重新办理绑定"
+    ):
         update(driver, "citizen", donor, binding_id, "limits", limits=ALL_FOUR)
 
 
@@ -262,7 +266,7 @@ def test_after_its_last_day_a_binding_cannot_be_prolonged_past_the_most_members(
     later = Driver(shared_database, on=DAY + timedelta(days=4))
     for relative in relatives[1:]:
         bind(later, donor, relative, HOHHOT)
-    with refused(shared_database, errors.BindingNotActive, "EXPIRED", "请重新办理绑定"):
+    with refused(shared_database, errors.BindingNotActive, "已到期", "请重新办理绑定"):
         update(later, "citizen", donor, first.id, "effective_to")
     later.close()
 
@@ -363,7 +367,8 @@ def test_the_trail_says_what_was_and_what_is(
     sent["effective_to"] = date_of(IN_JUNE)
     update(driver, "citizen", pair.donor, pair.id, "limits", "effective_to", **sent)
     _, record = trail(shared_database, pair.id)
-    assert (record.role, record.subject, record.actor) == ("citizen", str(pair.donor), "")
+    oneself = str(pair.donor)
+    assert (record.role, record.subject, record.actor) == ("citizen", oneself, oneself)
     assert record.action == "gongji.v1.BindingService/UpdateBinding"
     assert (record.region, record.request_id, record.reason) == (HOHHOT, "u-1", "")
     assert changes_in(record) == {

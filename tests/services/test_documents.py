@@ -35,6 +35,7 @@ from tests.services.applications import (
     relative_in,
     upload,
 )
+from tests.services.changes import bind, bound, end, in_force
 from tests.services.driver import Driver
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
@@ -251,6 +252,26 @@ def test_documents_of_a_rejected_application_can_be_named_again(
         tx.execute("UPDATE bindings SET state = 'REJECTED' WHERE id = %s", [rejected])
     again = application(driver, donor, child, region=TIELING, document_ids=first.document_ids)
     assert len(create(driver, donor, again).binding.documents) == 3
+
+
+def test_documents_of_a_withdrawn_application_can_be_named_again(
+    driver: Driver, families: Families
+) -> None:
+    pair = bound(driver, families, TIELING)
+    end(driver, "citizen", pair.donor, pair.id)
+    documents = [one.document_id for one in pair.binding.documents]
+    again = bind(driver, pair.donor, pair.beneficiary, TIELING, document_ids=documents)
+    assert [one.document_id for one in again.binding.documents] == documents
+
+
+def test_documents_of_a_binding_that_was_in_force_cannot_be_named_again(
+    driver: Driver, families: Families
+) -> None:
+    pair = in_force(driver, families, TIELING)
+    end(driver, "citizen", pair.donor, pair.id)
+    documents = [one.document_id for one in pair.binding.documents]
+    with pytest.raises(errors.DocumentAlreadyAttached):
+        bind(driver, pair.donor, pair.beneficiary, TIELING, document_ids=documents)
 
 
 def test_what_somebody_else_uploaded_is_not_found(driver: Driver, families: Families) -> None:

@@ -65,6 +65,18 @@ def test_strangers_are_answered_as_if_nobody_existed(driver: Driver, families: F
                 explained(driver, role, subject, **form)
 
 
+def test_people_named_beside_a_binding_must_be_its_own(driver: Driver, families: Families) -> None:
+    donor, child, other = (donor_in(families, HOHHOT) for _ in range(3))
+    binding_id = families.bind(donor, child)
+    families.bind(donor, other)
+    both: Form = {"donor_id": donor, "beneficiary_id": child}
+    [entry] = explained(driver, "citizen", donor, binding_id=binding_id, **both)
+    assert entry.binding_id == str(binding_id)
+    for named in ({"donor_id": child}, {"beneficiary_id": other}, {"beneficiary_id": NEVER}):
+        with pytest.raises(errors.AccessDenied):
+            explained(driver, "citizen", donor, binding_id=binding_id, **named)
+
+
 def test_two_people_without_a_binding_are_one_answer_whoever_the_other_is(
     driver: Driver, families: Families
 ) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from gongji_svc.storage.ids import made_at, new_id, parse_id, region_of
+from gongji_svc.storage.ids import id_about, made_at, new_id, parse_id, region_of
 
 
 def test_an_id_tells_its_region() -> None:
@@ -18,6 +18,16 @@ def test_ids_are_in_the_order_in_which_they_were_made() -> None:
     made = [new_id("150100") for _ in range(5_000)]
     assert made == sorted(made)
     assert len(set(made)) == len(made)
+
+
+def test_the_id_of_what_a_hash_stands_for_is_found_again_and_like_any_other() -> None:
+    since = datetime(2025, 5, 6, tzinfo=UTC)
+    hashes = [number.to_bytes(7, "big") + b"rest" for number in range(0, 1 << 56, 1 << 44)]
+    ids = [id_about("150100", since, one) for one in hashes]
+    assert ids == [id_about("150100", since, one) for one in hashes]
+    assert len(set(ids)) == len(hashes)
+    for one in ids:
+        assert (region_of(one), made_at(one), parse_id(str(one))) == ("150100", since, one)
 
 
 def test_what_is_no_id_of_ours_is_none() -> None:

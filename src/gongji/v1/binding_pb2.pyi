@@ -323,6 +323,8 @@ class _UsabilityReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Usabi
     """The region lets one donor pay a settlement, and another comes first (一次仅用一名授权人)."""
     USABILITY_REASON_NOT_NEEDED: _UsabilityReason.ValueType  # 30
     """Nothing was left to pay when this donor's turn came (无需使用)."""
+    USABILITY_REASON_BENEFICIARY_DECEASED: _UsabilityReason.ValueType  # 31
+    """The beneficiary has died (使用人已死亡)."""
 
 class UsabilityReason(_UsabilityReason, metaclass=_UsabilityReasonEnumTypeWrapper):
     """Why a donor's money is not used, or no more of it (NAT-07); each reason stands alone. How much is
@@ -391,6 +393,8 @@ USABILITY_REASON_NOT_THE_SINGLE_DONOR: UsabilityReason.ValueType  # 29
 """The region lets one donor pay a settlement, and another comes first (一次仅用一名授权人)."""
 USABILITY_REASON_NOT_NEEDED: UsabilityReason.ValueType  # 30
 """Nothing was left to pay when this donor's turn came (无需使用)."""
+USABILITY_REASON_BENEFICIARY_DECEASED: UsabilityReason.ValueType  # 31
+"""The beneficiary has died (使用人已死亡)."""
 Global___UsabilityReason: _TypeAlias = UsabilityReason  # noqa: Y015
 
 @_typing.final
@@ -425,6 +429,8 @@ class Binding(_message.Message):
     EARLIEST_END_ON_FIELD_NUMBER: _builtins.int
     BENEFICIARY_PHONE_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
+    DONOR_IDENTITY_FIELD_NUMBER: _builtins.int
+    BENEFICIARY_IDENTITY_FIELD_NUMBER: _builtins.int
     binding_id: _builtins.str
     """Id of the binding; empty when only validated."""
     donor_id: _builtins.str
@@ -477,7 +483,7 @@ class Binding(_message.Message):
 
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
-        """The documents attached (材料), without their content."""
+        """The documents attached (材料), without their content; empty for a citizen of the beneficiary's side."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -485,7 +491,9 @@ class Binding(_message.Message):
 
     @_builtins.property
     def created_by(self) -> _types_pb2.Actor:
-        """Who applied: the donor, a guardian or a clerk (经办人)."""
+        """Who applied: the donor, a guardian or a clerk (经办人); a citizen of the beneficiary's side is not
+        told the actor.
+        """
 
     @_builtins.property
     def review(self) -> Global___Review:
@@ -504,6 +512,16 @@ class Binding(_message.Message):
     @_builtins.property
     def earliest_end_on(self) -> _date_pb2.Date:
         """First day on which a side may end it (最早可解绑日期); absent: no lock."""
+
+    @_builtins.property
+    def donor_identity(self) -> Global___ReviewIdentity:
+        """Who the donor is, in clear: only for a reviewer of the donor's region, and only while the state is
+        PENDING_REVIEW, to compare with the documents; absent for all others.
+        """
+
+    @_builtins.property
+    def beneficiary_identity(self) -> Global___ReviewIdentity:
+        """Who the beneficiary is, in clear: for whom and while donor_identity is."""
 
     def __init__(
         self,
@@ -534,14 +552,44 @@ class Binding(_message.Message):
         earliest_end_on: _date_pb2.Date | None = ...,
         beneficiary_phone: _builtins.str = ...,
         region: _builtins.str = ...,
+        donor_identity: Global___ReviewIdentity | None = ...,
+        beneficiary_identity: Global___ReviewIdentity | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "created_at", b"created_at", "created_by", b"created_by", "earliest_end_on", b"earliest_end_on", "effective_from", b"effective_from", "effective_to", b"effective_to", "ended_on", b"ended_on", "limits", b"limits", "policy", b"policy", "review", b"review"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beneficiary_identity", b"beneficiary_identity", "commitment", b"commitment", "created_at", b"created_at", "created_by", b"created_by", "donor_identity", b"donor_identity", "earliest_end_on", b"earliest_end_on", "effective_from", b"effective_from", "effective_to", b"effective_to", "ended_on", b"ended_on", "limits", b"limits", "policy", b"policy", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiary_id", b"beneficiary_id", "beneficiary_name", b"beneficiary_name", "beneficiary_phone", b"beneficiary_phone", "binding_id", b"binding_id", "channel", b"channel", "commitment", b"commitment", "created_at", b"created_at", "created_by", b"created_by", "documents", b"documents", "donor_id", b"donor_id", "donor_name", b"donor_name", "earliest_end_on", b"earliest_end_on", "effective_from", b"effective_from", "effective_to", b"effective_to", "end_cause", b"end_cause", "end_reason", b"end_reason", "ended_on", b"ended_on", "limits", b"limits", "policy", b"policy", "rank", b"rank", "region", b"region", "relation", b"relation", "review", b"review", "state", b"state", "suspended_for", b"suspended_for", "uses", b"uses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiary_id", b"beneficiary_id", "beneficiary_identity", b"beneficiary_identity", "beneficiary_name", b"beneficiary_name", "beneficiary_phone", b"beneficiary_phone", "binding_id", b"binding_id", "channel", b"channel", "commitment", b"commitment", "created_at", b"created_at", "created_by", b"created_by", "documents", b"documents", "donor_id", b"donor_id", "donor_identity", b"donor_identity", "donor_name", b"donor_name", "earliest_end_on", b"earliest_end_on", "effective_from", b"effective_from", "effective_to", b"effective_to", "end_cause", b"end_cause", "end_reason", b"end_reason", "ended_on", b"ended_on", "limits", b"limits", "policy", b"policy", "rank", b"rank", "region", b"region", "relation", b"relation", "review", b"review", "state", b"state", "suspended_for", b"suspended_for", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Binding: _TypeAlias = Binding  # noqa: Y015
+
+@_typing.final
+class ReviewIdentity(_message.Message):
+    """What a reviewer compares with the documents of an application (核对信息); not masked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Full name (姓名, psn_name)."""
+    @_builtins.property
+    def certificate(self) -> _types_pb2.Certificate:
+        """Certificate, its number in clear (证件, psn_cert_type, certno)."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        certificate: _types_pb2.Certificate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewIdentity: _TypeAlias = ReviewIdentity  # noqa: Y015
 
 @_typing.final
 class BindingLimits(_message.Message):
@@ -607,7 +655,9 @@ class Beneficiary(_message.Message):
     name: _builtins.str
     """Full name (姓名, psn_name), 1 to 50 characters; it must be that of the certificate."""
     phone: _builtins.str
-    """Phone number (联系电话), digits, "+" and "-", at most 20; some regions require it."""
+    """Phone number (联系电话), digits, "+" and "-", at most 20, of them 7 digits or more; some regions
+    require it.
+    """
     card_no: _builtins.str
     """Number of the social-security card (社会保障卡号, card_sn), at most 32 characters; some regions
     require it.
@@ -644,7 +694,7 @@ class Commitment(_message.Message):
     """Version of the text that was read, as GetPolicy states it, 1 to 64 characters."""
     @_builtins.property
     def accepted_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was accepted."""
+        """When it was accepted; in an application, at most 30 days ago."""
 
     def __init__(
         self,
@@ -812,7 +862,9 @@ class Usability(_message.Message):
     """Whether money can be used now."""
     @_builtins.property
     def obstacles(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsabilityObstacle]:
-        """Every reason why not, in the order in which they are best removed; empty when usable."""
+        """Every reason why not, in the order in which they are best removed; empty when usable. Of a
+        binding that is over (rejected, ended, expired) only that it is, and why.
+        """
 
     @_builtins.property
     def earliest_change_on(self) -> _date_pb2.Date:
@@ -1084,8 +1136,8 @@ class CreateBindingRequest(_message.Message):
 
     @_builtins.property
     def document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Documents uploaded before, at most 20; those of the donor's rejected applications may be named
-        again.
+        """Documents uploaded before, at most 20; those of the donor's rejected applications, and of those
+        withdrawn before they were approved, may be named again.
         """
 
     @_builtins.property
@@ -1419,7 +1471,9 @@ class UpdateBindingRequest(_message.Message):
 
     @_builtins.property
     def effective_to(self) -> _date_pb2.Date:
-        """New last day (结束日期, enddate), today or later; named as "effective_to", absent then: open."""
+        """New last day (结束日期, enddate), today or later, after the first day; named as "effective_to",
+        absent then: open.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -1498,7 +1552,9 @@ class EndBindingRequest(_message.Message):
     notice_version: _builtins.str
     """Version of the notice that was accepted, as GetPolicy states it; empty: the one in force."""
     for_person_id: _builtins.str
-    """COUNTER: the person the clerk acts for, donor or beneficiary; empty: the donor."""
+    """COUNTER: the person the clerk acts for, donor or beneficiary; a clerk outside the donor's region
+    must serve that one. Empty: the donor, or the beneficiary where only that one is served.
+    """
     def __init__(
         self,
         *,
@@ -1558,7 +1614,7 @@ class ExplainUsabilityRequest(_message.Message):
     BENEFICIARY_ID_FIELD_NUMBER: _builtins.int
     USE_FIELD_NUMBER: _builtins.int
     binding_id: _builtins.str
-    """Id of the binding; empty: by people."""
+    """Id of the binding; empty: by people. People who are named beside it must be of it."""
     donor_id: _builtins.str
     """Id of the donor; empty: every donor."""
     beneficiary_id: _builtins.str

@@ -126,14 +126,15 @@ class BindingServiceServicer:
 
     def ReviewBinding(self, request, context):
         """ReviewBinding decides an application that waits for review (审核), once; a rejected one can be
-        corrected and applied for anew.
+        corrected and applied for anew. Who took it at the counter does not decide it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBinding(self, request, context):
-        """GetBinding reads one binding, for its two people and the staff of the donor's region.
+        """GetBinding reads one binding, for its two people, the staff of the donor's region, and clerks who
+        serve one of the two.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,8 +142,9 @@ class BindingServiceServicer:
 
     def ListBindings(self, request, context):
         """ListBindings lists bindings in the order of application, oldest first, by donor, by beneficiary
-        or both. Reviewers and agencies may name neither and then list all of their own region's donors:
-        with the state PENDING_REVIEW that is the review queue.
+        or both. Reviewers and agencies see those of their own region's donors only, and may name neither:
+        with the state PENDING_REVIEW that is the review queue. A clerk lists all of a person served, and
+        of anybody else what is of the clerk's own region's donors.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

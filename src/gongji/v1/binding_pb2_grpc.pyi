@@ -55,14 +55,17 @@ class BindingServiceStub:
     """
     ReviewBinding: _grpc.UnaryUnaryMultiCallable[_binding_pb2.ReviewBindingRequest, _binding_pb2.ReviewBindingResponse]
     """ReviewBinding decides an application that waits for review (审核), once; a rejected one can be
-    corrected and applied for anew.
+    corrected and applied for anew. Who took it at the counter does not decide it.
     """
     GetBinding: _grpc.UnaryUnaryMultiCallable[_binding_pb2.GetBindingRequest, _binding_pb2.GetBindingResponse]
-    """GetBinding reads one binding, for its two people and the staff of the donor's region."""
+    """GetBinding reads one binding, for its two people, the staff of the donor's region, and clerks who
+    serve one of the two.
+    """
     ListBindings: _grpc.UnaryUnaryMultiCallable[_binding_pb2.ListBindingsRequest, _binding_pb2.ListBindingsResponse]
     """ListBindings lists bindings in the order of application, oldest first, by donor, by beneficiary
-    or both. Reviewers and agencies may name neither and then list all of their own region's donors:
-    with the state PENDING_REVIEW that is the review queue.
+    or both. Reviewers and agencies see those of their own region's donors only, and may name neither:
+    with the state PENDING_REVIEW that is the review queue. A clerk lists all of a person served, and
+    of anybody else what is of the clerk's own region's donors.
     """
     SetDeductionOrder: _grpc.UnaryUnaryMultiCallable[_binding_pb2.SetDeductionOrderRequest, _binding_pb2.SetDeductionOrderResponse]
     """SetDeductionOrder sets the whole order (扣款顺序) in which the donors of a beneficiary pay, where
@@ -107,14 +110,17 @@ class BindingServiceAsyncStub(BindingServiceStub):
     """
     ReviewBinding: _aio.UnaryUnaryMultiCallable[_binding_pb2.ReviewBindingRequest, _binding_pb2.ReviewBindingResponse]  # type: ignore[assignment]
     """ReviewBinding decides an application that waits for review (审核), once; a rejected one can be
-    corrected and applied for anew.
+    corrected and applied for anew. Who took it at the counter does not decide it.
     """
     GetBinding: _aio.UnaryUnaryMultiCallable[_binding_pb2.GetBindingRequest, _binding_pb2.GetBindingResponse]  # type: ignore[assignment]
-    """GetBinding reads one binding, for its two people and the staff of the donor's region."""
+    """GetBinding reads one binding, for its two people, the staff of the donor's region, and clerks who
+    serve one of the two.
+    """
     ListBindings: _aio.UnaryUnaryMultiCallable[_binding_pb2.ListBindingsRequest, _binding_pb2.ListBindingsResponse]  # type: ignore[assignment]
     """ListBindings lists bindings in the order of application, oldest first, by donor, by beneficiary
-    or both. Reviewers and agencies may name neither and then list all of their own region's donors:
-    with the state PENDING_REVIEW that is the review queue.
+    or both. Reviewers and agencies see those of their own region's donors only, and may name neither:
+    with the state PENDING_REVIEW that is the review queue. A clerk lists all of a person served, and
+    of anybody else what is of the clerk's own region's donors.
     """
     SetDeductionOrder: _aio.UnaryUnaryMultiCallable[_binding_pb2.SetDeductionOrderRequest, _binding_pb2.SetDeductionOrderResponse]  # type: ignore[assignment]
     """SetDeductionOrder sets the whole order (扣款顺序) in which the donors of a beneficiary pay, where
@@ -180,7 +186,7 @@ class BindingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_binding_pb2.ReviewBindingResponse, _abc.Awaitable[_binding_pb2.ReviewBindingResponse]]:
         """ReviewBinding decides an application that waits for review (审核), once; a rejected one can be
-        corrected and applied for anew.
+        corrected and applied for anew. Who took it at the counter does not decide it.
         """
 
     @_abc_1.abstractmethod
@@ -189,7 +195,9 @@ class BindingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _binding_pb2.GetBindingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_binding_pb2.GetBindingResponse, _abc.Awaitable[_binding_pb2.GetBindingResponse]]:
-        """GetBinding reads one binding, for its two people and the staff of the donor's region."""
+        """GetBinding reads one binding, for its two people, the staff of the donor's region, and clerks who
+        serve one of the two.
+        """
 
     @_abc_1.abstractmethod
     def ListBindings(
@@ -198,8 +206,9 @@ class BindingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_binding_pb2.ListBindingsResponse, _abc.Awaitable[_binding_pb2.ListBindingsResponse]]:
         """ListBindings lists bindings in the order of application, oldest first, by donor, by beneficiary
-        or both. Reviewers and agencies may name neither and then list all of their own region's donors:
-        with the state PENDING_REVIEW that is the review queue.
+        or both. Reviewers and agencies see those of their own region's donors only, and may name neither:
+        with the state PENDING_REVIEW that is the review queue. A clerk lists all of a person served, and
+        of anybody else what is of the clerk's own region's donors.
         """
 
     @_abc_1.abstractmethod

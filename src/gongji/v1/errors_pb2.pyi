@@ -283,8 +283,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     (FAILED_PRECONDITION). Nothing; it is decided.
     """
     ERROR_REASON_BINDING_NOT_ACTIVE: _ErrorReason.ValueType  # 113
-    """The binding is not active (rejected, suspended, ended, expired): the change is not possible
-    (FAILED_PRECONDITION). Apply anew if a binding is wanted.
+    """The binding is over (rejected, ended, expired), or its end is ordered: the change is not possible
+    (FAILED_PRECONDITION). Apply anew if a binding is wanted. A suspended one can be updated and ended.
     """
     ERROR_REASON_UNBINDING_LOCKED: _ErrorReason.ValueType  # 114
     """The binding may not be ended before the given date (FAILED_PRECONDITION). End it on or after
@@ -802,8 +802,8 @@ ERROR_REASON_BINDING_NOT_PENDING: ErrorReason.ValueType  # 112
 (FAILED_PRECONDITION). Nothing; it is decided.
 """
 ERROR_REASON_BINDING_NOT_ACTIVE: ErrorReason.ValueType  # 113
-"""The binding is not active (rejected, suspended, ended, expired): the change is not possible
-(FAILED_PRECONDITION). Apply anew if a binding is wanted.
+"""The binding is over (rejected, ended, expired), or its end is ordered: the change is not possible
+(FAILED_PRECONDITION). Apply anew if a binding is wanted. A suspended one can be updated and ended.
 """
 ERROR_REASON_UNBINDING_LOCKED: ErrorReason.ValueType  # 114
 """The binding may not be ended before the given date (FAILED_PRECONDITION). End it on or after

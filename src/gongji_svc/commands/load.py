@@ -102,7 +102,6 @@ def _load(office: Office, kind: str, path: Path, region: str) -> Loaded:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
     with file, Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(path.name, total=path.stat().st_size)
-
         return load(
             office,
             KINDS[kind],
@@ -181,12 +180,11 @@ def _run_allocations(office: Office, region: str, path: Path) -> int:
 
 def _report(path: Path, done: Allocated, seconds: float) -> int:
     """Say what came of the file; 0 when each of its rows is booked."""
-    booked_before = done.before.rows_booked if done.before else 0
+    now = done.now
     if done.faults:
-        beside = f", beside the {booked_before} rows before" if booked_before else ""
+        beside = f" beside the {now.rows_booked} rows before" if now.rows_booked else ""
         print(f"{path}: nothing was booked{beside}: {done.faults} faults", file=sys.stderr)
         return 1
-    now = done.now
     yuan = f"{now.booked_fen // 100}.{now.booked_fen % 100:02d} yuan"
     if done.was_done:
         day = day_of(now.updated_at)

@@ -15,6 +15,7 @@ from gongji_svc.domain.errors import BindingNotActive, BindingNotPending, Unbind
 from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.policy_values import NO_CAPS, Caps
 from gongji_svc.domain.terms import Relation, UnbindingEffect, Use
+from gongji_svc.domain.wording import BINDING_STATE_ZH
 
 
 class BindingState(StrEnum):
@@ -126,8 +127,22 @@ def next_state(state: BindingState, event: BindingEvent) -> BindingState:
     if after is not None:
         return after
     if event in (BindingEvent.APPROVE, BindingEvent.REJECT):
-        raise BindingNotPending(state=state)
-    raise BindingNotActive(state=state)
+        raise BindingNotPending(state=state, state_zh=BINDING_STATE_ZH[state])
+    raise _not_active(state)
+
+
+def _not_active(state: BindingState) -> BindingNotActive:
+    return BindingNotActive(state=state, state_zh=BINDING_STATE_ZH[state])
+
+
+def state_on(binding: Binding, today: date) -> BindingState:
+    """Where a binding stands today: over after its last day, also while its state has not
+    followed yet.
+    """
+    last_day = binding.effective_to
+    if binding.state not in LIVING or last_day is None or today <= last_day:
+        return binding.state
+    return BindingState.EXPIRED if binding.ended_on is None else BindingState.ENDED
 
 
 def first_unbinding_day(binding: Binding, policy: Policy) -> date:
@@ -161,24 +176,21 @@ def revoked(binding: Binding, today: date) -> Binding:
     """The binding as the agency or a reviewer ends it: at once, whatever the lock."""
     ended = after(binding, BindingEvent.END)
     if binding.state is not BindingState.PENDING_REVIEW:
-        _check_not_past(binding, today)
+        _check_not_over(binding, today)
     return replace(ended, ended_on=today)
 
 
 def check_goes_on(binding: Binding, today: date) -> None:
     """BindingNotActive for a binding that is over or whose end is ordered."""
-    if binding.state not in LIVING:
-        raise BindingNotActive(state=binding.state)
+    _check_not_over(binding, today)
     if binding.ended_on is not None:
-        raise BindingNotActive(state=BindingState.ENDED)
-    _check_not_past(binding, today)
+        raise _not_active(BindingState.ENDED)
 
 
-def _check_not_past(binding: Binding, today: date) -> None:
-    """BindingNotActive after the last day, also while the state has not followed yet."""
-    if binding.effective_to is not None and binding.effective_to < today:
-        over = BindingState.EXPIRED if binding.ended_on is None else BindingState.ENDED
-        raise BindingNotActive(state=over)
+def _check_not_over(binding: Binding, today: date) -> None:
+    state = state_on(binding, today)
+    if state not in LIVING:
+        raise _not_active(state)
 
 
 def check_unlocked(binding: Binding, policy: Policy, today: date) -> None:

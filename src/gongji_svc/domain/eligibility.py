@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from gongji_svc.domain import errors
-from gongji_svc.domain.binding import LIVING, Binding, members_ever
+from gongji_svc.domain.binding import LIVING, Binding, BindingState, members_ever
 from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.policy import NATION, Policy
 from gongji_svc.domain.standing import status_on
@@ -105,10 +105,11 @@ def check_application(
 
 
 def _check_channel(application: Application, policy: Policy) -> None:
-    offered = {rule.channel for rule in policy.channels}
-    if application.channel not in offered:
+    if application.channel not in {rule.channel for rule in policy.channels}:
         raise errors.ChannelNotOffered(
-            region=policy.region, channel=application.channel, channels=listed(offered)
+            region=policy.region,
+            channel=application.channel,
+            channels="、".join(rule.name for rule in policy.channels),
         )
     if application.channel is Channel.COUNTER and not application.certificates_seen:
         raise errors.CertificatesNotSeen()
@@ -193,10 +194,21 @@ def check_overlap(between: Sequence[Binding], start: date, end: date | None, tod
         if binding.effective_from <= (end or date.max) and start <= (
             binding.effective_to or date.max
         ):
-            raise errors.BindingOverlaps(
-                effective_from=binding.effective_from.isoformat(),
-                effective_to=binding.effective_to.isoformat() if binding.effective_to else "长期",
-            )
+            raise _overlaps(binding)
+
+
+def _overlaps(binding: Binding) -> errors.BindingOverlaps:
+    what_zh, remedy_zh = "共济关系", "请选择其他时间段，或先解除原共济关系"
+    if binding.state is BindingState.PENDING_REVIEW:
+        what_zh, remedy_zh = "正在审核的绑定申请", "请等待审核结果，或先撤回该申请"
+    last_day = binding.effective_to
+    return errors.BindingOverlaps(
+        effective_from=binding.effective_from.isoformat(),
+        effective_to="open" if last_day is None else last_day.isoformat(),
+        effective_to_zh="长期" if last_day is None else last_day.isoformat(),
+        what_zh=what_zh,
+        remedy_zh=remedy_zh,
+    )
 
 
 def _check_members(application: Application, policy: Policy, today: date) -> None:

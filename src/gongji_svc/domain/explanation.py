@@ -6,6 +6,7 @@ donor is called by the (masked) name that the caller may see.
 
 from collections.abc import Mapping
 
+from gongji_svc.domain.binding import EndCause
 from gongji_svc.domain.money import percent, yuan
 from gongji_svc.domain.step import Caution, Rule, Step
 from gongji_svc.domain.usability import Obstacle, Why
@@ -79,6 +80,7 @@ _WHY: Mapping[str, tuple[str, str]] = {
     ),
     Why.DONOR_LAPSED: ("授权人的医保已断缴", "the donor's insurance has lapsed"),
     Why.DONOR_PUBLICLY_FUNDED: ("授权人为公费医疗人员", "the donor is publicly funded"),
+    Why.BENEFICIARY_DECEASED: ("使用人已登记死亡", "the beneficiary has died"),
     Why.BENEFICIARY_NOT_INSURED: (
         "使用人不是正常参保状态",
         "the beneficiary is not insured",
@@ -88,8 +90,8 @@ _WHY: Mapping[str, tuple[str, str]] = {
         "the beneficiary's insurance is not admitted",
     ),
     Why.BENEFICIARY_OUT_OF_AREA: (
-        "使用人的参保地不在共济范围内",
-        "the beneficiary is insured outside the area",
+        "双方参保地不在授权人参保地政策允许的范围内",
+        "the two are insured too far apart for the area",
     ),
     Why.BENEFICIARY_PUBLICLY_FUNDED: (
         "使用人为公费医疗人员",
@@ -135,12 +137,13 @@ _NEXT: Mapping[Why, str] = {
     Why.DONOR_NOT_INSURED: "请授权人向参保地医保经办机构核对参保信息，正常参保后即可使用",
     Why.DONOR_LAPSED: "请授权人续缴职工医保费，恢复正常参保后即可使用",
     Why.DONOR_PUBLICLY_FUNDED: "当地规定其账户不用于共济；信息有误的，请向医保经办机构申请更正",
+    Why.BENEFICIARY_DECEASED: "该使用人不能再使用共济资金；登记有误的，请向医保经办机构申请更正",
     Why.BENEFICIARY_NOT_INSURED: "请使用人办理参保缴费，正常参保后即可使用",
     Why.BENEFICIARY_INSURANCE_NOT_ADMITTED: (
         "请向授权人参保地医保经办机构咨询可以共济的险种；参保信息有误的，请申请更正"
     ),
     Why.BENEFICIARY_OUT_OF_AREA: (
-        "使用人须在授权人参保地政策允许的地区参保；参保地有误的，请向医保经办机构申请更正"
+        "双方参保地符合该政策后即可使用；参保地有误的，请向医保经办机构申请更正"
     ),
     Why.BENEFICIARY_PUBLICLY_FUNDED: (
         "当地规定其不能使用共济资金；信息有误的，请向医保经办机构申请更正"
@@ -161,6 +164,23 @@ _NEXT: Mapping[Why, str] = {
     Why.NOT_NEEDED: "无需办理",
 }
 """What to do next about a reason, in Chinese."""
+
+_ENDED: Mapping[EndCause, tuple[str, str]] = {
+    EndCause.DONOR: ("授权人已{undone}", _NEXT[Why.ENDED]),
+    EndCause.BENEFICIARY: ("使用人已{undone}", _NEXT[Why.ENDED]),
+    EndCause.REVOKED: (
+        "医保经办机构已撤销{what}",
+        "如有疑问，请向授权人参保地医保经办机构咨询",
+    ),
+    EndCause.INSURANCE_CHANGED: (
+        "双方参保地不在授权人参保地政策允许的范围内，{what}已终止",
+        "参保地符合该政策后，授权人可重新申请绑定；参保地有误的，请向医保经办机构申请更正",
+    ),
+    EndCause.DIED: ("授权人或使用人已登记死亡，{what}已终止", ""),
+}
+"""Why a binding ended, and what to do next, in Chinese."""
+
+_DIED_NEXT = "一方已登记死亡，不能再绑定；登记有误的，请向医保经办机构申请更正"
 
 _CAUTIONS: Mapping[Caution, tuple[str, str]] = {
     Caution.RATIO_OF_OTHER_REGION: (
@@ -219,6 +239,21 @@ def obstacle_worded(obstacle: Obstacle, language: str = CHINESE) -> str:
 def obstacle_advised(obstacle: Obstacle) -> str:
     """An obstacle in Chinese, what it means and what to do next (NAT-07)."""
     return f"{obstacle_worded(obstacle)}。{_NEXT[obstacle.why]}。"
+
+
+def over_advised(
+    why: Why, cause: EndCause | None, reason: str, *, approved: bool, died: bool
+) -> str:
+    """A binding that is over (REJECTED, ENDED, EXPIRED) in Chinese, and what to do next (NAT-07).
+
+    `reason` is what the reviewer or the agency gave. To apply again is advised only where that can
+    help: not after one of the two `died`.
+    """
+    meaning, advice = (why_worded(why), _NEXT[why]) if cause is None else _ENDED[cause]
+    what, undone = ("共济关系", "解除共济关系") if approved else ("绑定申请", "撤回绑定申请")
+    meaning = meaning.format(what=what, undone=undone)
+    given = f"（原因：{reason}）" if reason else ""
+    return f"{meaning}{given}。{_DIED_NEXT if died else advice}。"
 
 
 def caution_worded(caution: Caution, language: str = CHINESE) -> str:

@@ -1,12 +1,11 @@
-"""Giving back: some lines, the rest of them, or the whole settlement (RF-01 to RF-06; the national
-2103 and 2208 reverse the whole, 2601 what is left when an answer was lost).
+"""Giving back: some lines, the rest of them, or the whole settlement (RF-01 to RF-06).
 
 Rule (docs/decisions/readings.md#refund): the rest is decided anew, always from the original, with
 the original moment's terms and each source's original leg as its whole balance; so cash falls
 first, then the last donor, the first, and own last. A step pays out the difference to the step
-before. It needs no binding and no policy: the original holds all. Nobody pays in a refund
-(docs/decisions/readings.md#refund-in-steps): where the part of the fund, of the accounts or of cash
-would rise above the step before, it stays, and another source gets the less.
+before. It needs no binding and no policy: the original holds all. Money never leaves an account in
+a refund: where the accounts' part fell before and would rise again, it stays, and cash carries the
+fen (docs/decisions/readings.md#refund-in-steps).
 """
 
 from collections.abc import Mapping
@@ -147,7 +146,7 @@ def reverse(previous: Plan) -> Refund:
 
 
 def _difference(previous: Plan, anew: Plan) -> Refund:
-    rest = _without_rises(previous, anew)
+    rest = _without_rise(previous, anew)
     left = {(leg.account_id, leg.binding_id): leg.amount_fen for leg in rest.legs}
     legs = tuple(
         [
@@ -168,25 +167,19 @@ def _difference(previous: Plan, anew: Plan) -> Refund:
     )
 
 
-def _without_rises(previous: Plan, anew: Plan) -> Plan:
-    """The rest with no source above the step before.
+def _without_rise(previous: Plan, anew: Plan) -> Plan:
+    """The rest with no account above the step before.
 
-    There is always room: a total that falls never leaves a greater personal share.
+    Both have the original's legs in their order, each filled before the next: where the sum does
+    not rise, no leg does.
     """
     before, after = previous.breakdown, anew.breakdown
-    fund = min(after.fund_pay_fen, before.fund_pay_fen)
-    personal = after.total_fen - fund
-    account = min(after.account_pay_fen, before.account_pay_fen)
-    account = max(account, personal - before.cash_pay_fen)
-    deductible = min(after.deductible_fen, before.deductible_fen)
-    legs = _legs_within(previous.legs, account)
+    if after.account_pay_fen <= before.account_pay_fen:
+        return anew
     breakdown = replace(
         after,
-        deductible_fen=deductible,
-        fund_pay_fen=fund,
-        personal_fen=personal,
-        account_pay_fen=account,
-        mutual_aid_pay_fen=_mutual_aid_fen(legs),
-        cash_pay_fen=personal - account,
+        account_pay_fen=before.account_pay_fen,
+        mutual_aid_pay_fen=before.mutual_aid_pay_fen,
+        cash_pay_fen=after.personal_fen - before.account_pay_fen,
     )
-    return replace(anew, legs=legs, breakdown=breakdown)
+    return replace(anew, legs=previous.legs, breakdown=breakdown)

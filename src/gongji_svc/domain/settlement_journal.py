@@ -1,19 +1,29 @@
-"""The journal of a settlement: accounts and fund give, the institution is owed.
+"""The journal of a settlement, accounts and fund give, the institution is owed; and its mirror.
 
 Rule: cash is reported, never a line. The fund pays from the patient's insured region, an account
-from the region in whose books it stands; the institution is owed by the region it lies in.
+from the region in whose books it stands; the institution is owed by the region it lies in. What is
+given back moves between the same books the other way, today: cleared or not, it falls into the
+clearing of today (RF-03).
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
+from gongji_svc.domain.refund import Refund
 from gongji_svc.domain.settlement import Bill, Plan
+from gongji_svc.domain.suspense import suspense_line
 from gongji_svc.domain.terms import AccountOwner
 
 _KINDS = {
     AccountOwner.SELF: EntryKind.SETTLEMENT_OWN,
     AccountOwner.DONOR: EntryKind.SETTLEMENT_MUTUAL_AID,
+}
+_REFUNDS = {
+    AccountOwner.SELF: EntryKind.REFUND_OWN,
+    AccountOwner.DONOR: EntryKind.REFUND_MUTUAL_AID,
 }
 
 
@@ -54,4 +64,63 @@ def journal_of(
         lines=lines,
         source_id=settlement_id,
         counterparty=institution_code,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Between whom a settlement moved money: what its journal says of both sides."""
+
+    settlement_id: UUID
+    care_region: str
+    institution_code: str
+    patient_id: UUID
+    insured_region: str
+    insurance: str
+
+
+def refund_journal_of(
+    step: Refund,
+    settling: Settling,
+    closed: Collection[UUID],
+    journal_id: UUID,
+    occurred_at: datetime,
+) -> Journal | None:
+    """What moves when a step gives back: each leg to its account, what a closed one had paid to
+    suspense; None when all is cash.
+    """
+    postings = [
+        Posting(
+            leg.account_id,
+            leg.region,
+            _REFUNDS[leg.owner],
+            leg.amount_fen,
+            settling.patient_id,
+            leg.binding_id,
+        )
+        for leg in step.legs
+        if leg.account_id not in closed
+    ]
+    lines = [
+        suspense_line(leg.region, leg.account_id, leg.amount_fen)
+        for leg in step.legs
+        if leg.account_id in closed
+    ]
+    owed_fen = step.fund_fen + sum(leg.amount_fen for leg in step.legs)
+    if step.fund_fen:
+        fund = Line(settling.insured_region, Side.FUND, settling.insurance, step.fund_fen)
+        lines.append(fund)
+    if owed_fen:
+        care, code = settling.care_region, settling.institution_code
+        lines.append(Line(care, Side.INSTITUTION_PAYABLE, code, -owed_fen))
+    if not lines:
+        return None
+    return Journal(
+        journal_id=journal_id,
+        home=settling.care_region,
+        occurred_at=occurred_at,
+        postings=postings,
+        lines=lines,
+        source_id=settling.settlement_id,
+        counterparty=settling.institution_code,
     )

@@ -52,7 +52,7 @@ def to_record(plan: Plan) -> Record:
 
 
 def from_record(record: Mapping[str, Any]) -> Plan:
-    """The plan of a stored record (parsed JSON)."""
+    """The plan of a record, as `to_record` made it or as JSON keeps it."""
     return Plan(
         breakdown=Breakdown(**record["breakdown"]),
         lines=tuple(_typed(LineSplit, line) for line in record["lines"]),
@@ -73,17 +73,26 @@ _NAMES: dict[type, tuple[str, ...]] = {
 }
 _VALUES = {kind: attrgetter(*names) for kind, names in _NAMES.items()}
 
+
+def _id(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+def _day(value: date | str) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
 _READERS: Mapping[str, Any] = {
-    "account_id": UUID,
-    "person_id": UUID,
-    "binding_id": UUID,
+    "account_id": _id,
+    "person_id": _id,
+    "binding_id": _id,
     "owner": AccountOwner,
     "account_kind": AccountKind,
     "catalog_class": CatalogClass,
     "level": InstitutionLevel,
     "rule": Rule,
     "why": Why,
-    "until": date.fromisoformat,
+    "until": _day,
     "ratios_bp": tuple,
     "blocks": tuple,
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from gongji_svc.domain.binding import LIVING, Binding, BindingState
+from gongji_svc.domain.binding import LIVING, Binding, BindingState, state_on
 from gongji_svc.domain.eligibility import within
 from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.policy import Policy
@@ -39,6 +39,7 @@ class Why(StrEnum):
     DONOR_NOT_INSURED = "DONOR_NOT_INSURED"
     DONOR_LAPSED = "DONOR_LAPSED"
     DONOR_PUBLICLY_FUNDED = "DONOR_PUBLICLY_FUNDED"
+    BENEFICIARY_DECEASED = "BENEFICIARY_DECEASED"
     BENEFICIARY_NOT_INSURED = "BENEFICIARY_NOT_INSURED"
     BENEFICIARY_INSURANCE_NOT_ADMITTED = "BENEFICIARY_INSURANCE_NOT_ADMITTED"
     BENEFICIARY_OUT_OF_AREA = "BENEFICIARY_OUT_OF_AREA"
@@ -110,14 +111,13 @@ def obstacles(
 
 def binding_obstacles(binding: Binding, use: Use, today: date) -> Iterator[Obstacle]:
     """What stops a binding today by itself; of one that is over, only that it is."""
-    if binding.state is not BindingState.ACTIVE:
-        yield Obstacle(_NOT_ACTIVE[binding.state])
-    if binding.state not in LIVING:
+    state = state_on(binding, today)
+    if state is not BindingState.ACTIVE:
+        yield Obstacle(_NOT_ACTIVE[state])
+    if state not in LIVING:
         return
     if today < binding.effective_from:
         yield Obstacle(Why.NOT_STARTED, until=binding.effective_from)
-    if binding.effective_to is not None and binding.effective_to < today:
-        yield Obstacle(Why.EXPIRED)
     if use not in binding.uses:
         yield Obstacle(Why.USE_NOT_GRANTED)
 
@@ -150,7 +150,9 @@ def beneficiary_obstacles(
     today: date,
 ) -> Iterator[Obstacle]:
     """What stops a beneficiary who uses an enrolment; the rest as in `obstacles`."""
-    if enrolment is None or beneficiary.died_on is not None:
+    if beneficiary.died_on is not None:
+        yield Obstacle(Why.BENEFICIARY_DECEASED)
+    elif enrolment is None:
         yield Obstacle(Why.BENEFICIARY_NOT_INSURED)
     else:
         yield from _of_enrolment(enrolment, donor_enrolment, policy, today)

@@ -75,6 +75,14 @@ ORDER_ZH: dict[str, str] = {
     Order.BALANCE_DESC_THEN_NAME: "可共济余额多的先扣",
     Order.EXPLICIT_DONOR: "由使用人当次选定",
 }
+BINDING_STATE_ZH: dict[str, str] = {
+    "PENDING_REVIEW": "待审核",
+    "ACTIVE": "已生效",
+    "REJECTED": "审核未通过",
+    "SUSPENDED": "已暂停",
+    "ENDED": "已解除",
+    "EXPIRED": "已到期",
+}
 AREA_ZH: dict[str, str] = {
     Area.SAME_REGION: "同一统筹区",
     Area.SAME_PROVINCE: "同一省份",

@@ -25,7 +25,7 @@ from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.person_messages import NOBODY
 from gongji_svc.services.rows import Columns, Fault, Record, Sheet, Unsound, read_rows
-from gongji_svc.storage.allocations import Allocations, FileKey, Problem, Progress, Refused
+from gongji_svc.storage.allocations import Allocations, FileKey, Problem, Progress
 from gongji_svc.storage.sealing import Sealer
 
 COLUMNS = Columns(
@@ -135,8 +135,9 @@ def allocate(
         rows.stage(_blocks(_lines(source, file)))
         if source.key(file) != key:
             raise FileChanged
-        rows.arrange(source.books)
-        for problem in rows.problems(before.rows):
+        rows.arrange(source.books, f"{region[:2]}%")
+        # What has begun comes to its end: whose account is closed since is then left out.
+        for problem in rows.problems(begun=before.rows > 0):
             source.fault(_fault_of(problem))
         allocated.faults = source.faults
         if not source.faults:
@@ -151,7 +152,7 @@ def _book(source: _File, rows: Allocations, key: FileKey) -> int:
     for booked in rows.book(key, GREATEST_BALANCE_FEN):
         booked_rows += booked.booked_rows
         for refused in booked.refused:
-            source.tell(_refusal_of(refused))
+            source.tell(_fault_of(refused))
         source.watch.booked(booked.rows)
     return booked_rows
 
@@ -162,18 +163,15 @@ def _province(region: str) -> str:
 
 
 def _fault_of(problem: Problem) -> Fault:
+    field = problem.named_by
     if problem.found > 1:
         return Fault(problem.line, "account_kind", _SEVERAL_ZH)
-    if problem.found:
-        return Fault(problem.line, problem.named_by, errors.AccountClosed().message_zh)
-    text = _NO_ACCOUNT_ZH if problem.named_by == "account_id" else _NOBODY_ZH
-    return Fault(problem.line, problem.named_by, text)
-
-
-def _refusal_of(refused: Refused) -> Fault:
-    if refused.closed:
-        return Fault(refused.line, refused.named_by, errors.AccountClosed().message_zh)
-    return Fault(refused.line, "amount_fen", errors.BalanceTooLarge().message_zh)
+    if not problem.found:
+        text = _NO_ACCOUNT_ZH if field == "account_id" else _NOBODY_ZH
+        return Fault(problem.line, field, text)
+    if problem.closed:
+        return Fault(problem.line, field, errors.AccountClosed().message_zh)
+    return Fault(problem.line, "amount_fen", errors.BalanceTooLarge().message_zh)
 
 
 def _blocks(lines: Iterator[str]) -> Iterator[str]:

@@ -1,7 +1,11 @@
-"""An application for a binding as it was sent: what needs nothing stored to be read."""
+"""An application for a binding as it was sent: what needs nothing stored to be read.
+
+Rule: a form that cannot be right names its field before anybody is looked for; when its commitment
+was accepted is compared with the clock of the decision.
+"""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +18,12 @@ from gongji_svc.domain.policy_values import Caps
 from gongji_svc.domain.terms import Channel, Confirmation, Relation, Use
 from gongji_svc.services import messages
 from gongji_svc.services.asked import Asked
-from gongji_svc.services.days import day_in, instant
+from gongji_svc.services.days import CLOCKS_DIFFER, day_in, instant
 from gongji_svc.services.names import enum_name
 from gongji_svc.storage.ids import parse_id
+
+_FEWEST_DIGITS = 7  # of a telephone number
+_SIGNED_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ def form_of(asked: Asked) -> Form:
     if donor_id is None:
         raise errors.AccessDenied
     beneficiary, commitment = message.beneficiary, message.commitment
+    _check_phone(beneficiary.phone)
     kind = enum_name(types_pb2.CertificateType, beneficiary.certificate.type)
     return Form(
         donor_id=donor_id,
@@ -84,6 +92,25 @@ def _check_channel(asked: Asked) -> None:
     if at_counter != (asked.caller.role is Role.COUNTER):
         remedy = "经办窗口渠道只由窗口工作人员使用，且窗口只能使用该渠道"
         raise messages.invalid(Violation("channel", remedy))
+
+
+def _check_phone(phone: str) -> None:
+    if phone and sum(letter.isdigit() for letter in phone) < _FEWEST_DIGITS:
+        remedy = f"电话号码至少有{_FEWEST_DIGITS}位数字，请核对"
+        raise messages.invalid(Violation("beneficiary.phone", remedy))
+
+
+def check_signed(form: Form, now: datetime) -> None:
+    """InvalidField for a commitment that was accepted in the future, or more than 30 days ago."""
+    if form.accepted_at is None:
+        return
+    remedy = ""
+    if form.accepted_at > now + CLOCKS_DIFFER:
+        remedy = "签署时间晚于当前时间，请更正"
+    elif form.accepted_at < now - _SIGNED_WITHIN:
+        remedy = "签署已超过30天，请重新阅读并签署承诺书"
+    if remedy:
+        raise messages.invalid(Violation("commitment.accepted_at", remedy))
 
 
 def limits_in(limits: pb.BindingLimits) -> Caps:

@@ -30,7 +30,6 @@ from gongji_svc.domain.eligibility import (
     leading_enrolment,
     review_required,
 )
-from gongji_svc.domain.errors import Violation
 from gongji_svc.domain.person import Person, same_name
 from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.terms import (
@@ -38,13 +37,11 @@ from gongji_svc.domain.terms import (
     DocumentKind,
     DocumentOf,
 )
-from gongji_svc.services import messages
-from gongji_svc.services.application_form import Form, form_of
+from gongji_svc.services.application_form import Form, check_signed, form_of
 from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.audit import doer_of
 from gongji_svc.services.binding_changes import Rows
 from gongji_svc.services.binding_view import View, policy_text
-from gongji_svc.services.days import CLOCKS_DIFFER
 from gongji_svc.services.office import Office
 from gongji_svc.services.ordering import check_order_editable
 from gongji_svc.services.reach import acting_for, caller_region, reaches
@@ -163,24 +160,24 @@ class CreateBinding(AskedCommand):
         return self._identity() == hashes[0] and same_name(known.name, form.name) and same_card
 
     def _own_documents(self, state: State) -> tuple[DocumentRow, ...]:
-        """The documents named, as far as the caller uploaded them or the donor's rejected
-        applications have them.
+        """The documents named, as far as the caller uploaded them or the donor's rejected or
+        withdrawn applications have them.
         """
         rows = (state.documents.get(document_id) for document_id in self.form.document_ids)
         documents = (DocumentRow(*row) for row in rows if row is not None)
-        caller, rejected = self.asked.caller, self._rejected(state)
+        caller, unsuccessful = self.asked.caller, self._unsuccessful(state)
         return tuple(
             document
             for document in documents
-            if document.binding_id in rejected
+            if document.binding_id in unsuccessful
             or (document.uploaded_by["role"], document.uploaded_by["subject"])
             == (caller.role, caller.subject)
         )
 
-    def _rejected(self, state: State) -> set[UUID]:
-        """The donor's rejected applications."""
+    def _unsuccessful(self, state: State) -> set[UUID]:
+        """The donor's applications that were rejected or withdrawn."""
         given = donations_of(state, self.form.donor_id)
-        return {b.binding_id for b in given if b.state is BindingState.REJECTED}
+        return {b.binding_id for b in given if not b.approved and b.state not in LIVING}
 
     def _check(self, case: "_Case") -> None:
         form = self.form
@@ -193,14 +190,12 @@ class CreateBinding(AskedCommand):
             raise (unusable or missing) from None
         if unusable is not None:
             raise unusable
-        if form.accepted_at is not None and form.accepted_at > case.state.now + CLOCKS_DIFFER:
-            remedy = "签署时间晚于当前时间，请更正"
-            raise messages.invalid(Violation("commitment.accepted_at", remedy))
+        check_signed(form, case.state.now)
 
     def _unusable_document(self, case: "_Case") -> errors.Refusal | None:
         if len(case.documents) < len(self.form.document_ids):
             return errors.DocumentNotFound()
-        usable = {None, *self._rejected(case.state)}
+        usable = {None, *self._unsuccessful(case.state)}
         if any(document.binding_id not in usable for document in case.documents):
             return errors.DocumentAlreadyAttached()
         return None
@@ -281,7 +276,8 @@ class CreateBinding(AskedCommand):
         }
 
     def _answer(self, case: "_Case", kept: Kept) -> bytes:
-        view = View(kept, case.donor.name, case.beneficiary.name, case.documents, case.policy)
+        names = (case.donor.name, case.beneficiary.name)
+        view = View(kept, *names, case.documents, case.policy, whole=True)
         binding = view.message(self.office.sealer, self.asked.caller.role)
         if self.form.validate_only:
             # Nothing exists yet, and a check tells nothing about the other person.

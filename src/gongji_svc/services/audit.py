@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gongji_svc.domain.access import Role
 from gongji_svc.services.asked import Asked
 from gongji_svc.storage import tables
 from gongji_svc.storage.ids import new_id
@@ -63,11 +64,15 @@ class Audited:
 
 
 def doer_of(asked: Asked, acting: Mapping[str, str]) -> Doer:
-    """Who asks; `acting` is {role, subject, actor}, which tells a guardian from the ward."""
+    """Who asks; `acting` is {role, subject, actor}, which tells a guardian from the ward.
+
+    The trail is searched by actor: there, a citizen who acts for oneself is one too.
+    """
+    oneself = acting["subject"] if acting["role"] == Role.CITIZEN else ""
     return Doer(
         role=acting["role"],
         subject=acting["subject"],
-        actor=acting["actor"],
+        actor=acting["actor"] or oneself,
         origin=asked.caller.origin,
         action=asked.method.path.removeprefix("/"),
         request_id=asked.message.request_id,

@@ -1,7 +1,7 @@
 """BindingService: applying for a binding, its documents, and who may look at it.
 
-Rule: a binding is seen by its two people, by their guardians, and by the staff of the donor's
-region; to everybody else it does not exist.
+Rule: a binding is seen by its two people, by their guardians, by the staff of the donor's region,
+and by clerks who act for one of the two (binding_access); to everybody else it does not exist.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,7 @@ from gongji_svc.domain.binding import BindingState
 from gongji_svc.domain.person import Person
 from gongji_svc.services import paging
 from gongji_svc.services.applying import read_create_binding
+from gongji_svc.services.binding_access import OVERSEERS, compares, sees, sees_whole
 from gongji_svc.services.binding_view import View
 from gongji_svc.services.documents import download_document, upload_document
 from gongji_svc.services.ending import read_end_binding
@@ -33,9 +34,8 @@ from gongji_svc.storage.binding_reads import (
 )
 from gongji_svc.storage.bindings import Kept
 from gongji_svc.storage.ids import parse_id
-from gongji_svc.storage.person_reads import read_people
-
-_STAFF_OF_DONORS = (Role.REVIEWER, Role.AGENCY)
+from gongji_svc.storage.people import Registered
+from gongji_svc.storage.person_reads import read_people, read_registered
 
 
 def get_binding(
@@ -47,8 +47,9 @@ def get_binding(
         kept = None if binding_id is None else read_binding(tx, binding_id)
         if kept is None:
             raise errors.AccessDenied
-        people = read_people(tx, _people_of([kept]), office.sealer)
-        if not _may_see(caller, kept, people, office):
+        people = read_registered(tx, _people_of([kept]), office.sealer)
+        donor, beneficiary = (one.person for one in _pair(kept, people))
+        if not sees(caller, kept, donor, beneficiary, office.today()):
             raise errors.AccessDenied
         documents = read_documents(tx, [kept])
     [binding] = _messages(office, caller, [kept], people, documents)
@@ -67,8 +68,10 @@ def list_of_bindings(
         choice = _choice(caller, request, named, known.values(), office)
         place = None if after is None else paging.place_at(after)
         found = list_bindings(tx, choice, place, size + 1)
+        if not found and caller.role is Role.COUNTER and choice.donor_region:
+            raise errors.AccessDenied
         page = found[:size]
-        people = read_people(tx, _people_of(page), office.sealer)
+        people = read_registered(tx, _people_of(page), office.sealer)
         documents = read_documents(tx, page)
     response = pb.ListBindingsResponse(bindings=_messages(office, caller, page, people, documents))
     if len(found) > size:
@@ -95,25 +98,17 @@ def _choice(
     known: Iterable[Person],
     office: Office,
 ) -> Choice:
-    """What the caller may list: with a person in reach all of it, else only their own region's."""
+    """What the caller may list: all of a person they act for, else what is of their own region."""
     donor_id, beneficiary_id = named
     states = frozenset(
         BindingState(enum_name(pb.BindingState, number)) for number in request.states
     )
     today = office.today()
-    if any(reaches(caller, person, today) for person in known):
+    if caller.role not in OVERSEERS and any(reaches(caller, one, today) for one in known):
         return Choice(donor_id, beneficiary_id, states=states)
-    if caller.role in _STAFF_OF_DONORS:
-        return Choice(donor_id, beneficiary_id, caller.subject, states)
-    raise errors.AccessDenied
-
-
-def _may_see(caller: Caller, kept: Kept, people: dict[UUID, Person], office: Office) -> bool:
-    today = office.today()
-    donor = people[kept.binding.donor_id]
     if caller.role is Role.CITIZEN:
-        return any(reaches(caller, person, today) for person in people.values())
-    return caller.subject == kept.donor_region or reaches(caller, donor, today)
+        raise errors.AccessDenied
+    return Choice(donor_id, beneficiary_id, caller.subject, states)
 
 
 def _people_of(bindings: Iterable[Kept]) -> set[UUID]:
@@ -125,20 +120,29 @@ def _messages(
     office: Office,
     caller: Caller,
     bindings: Iterable[Kept],
-    people: dict[UUID, Person],
+    people: dict[UUID, Registered],
     documents: dict[UUID, Any],
 ) -> list[pb.Binding]:
     today = office.today()
-    return [
-        View(
+    messages = []
+    for kept in bindings:
+        donor, beneficiary = _pair(kept, people)
+        view = View(
             kept,
-            people[kept.binding.donor_id].name,
-            people[kept.binding.beneficiary_id].name,
+            donor.identity.name,
+            beneficiary.identity.name,
             documents[kept.binding.binding_id],
             office.find_policy(kept.donor_region, today),
-        ).message(office.sealer, caller.role)
-        for kept in bindings
-    ]
+            whole=sees_whole(caller, donor.person, today),
+            identities=(donor.identity, beneficiary.identity) if compares(caller, kept) else None,
+        )
+        messages.append(view.message(office.sealer, caller.role))
+    return messages
+
+
+def _pair(kept: Kept, people: dict[UUID, Registered]) -> tuple[Registered, Registered]:
+    """Donor and beneficiary."""
+    return people[kept.binding.donor_id], people[kept.binding.beneficiary_id]
 
 
 COMMANDS = {

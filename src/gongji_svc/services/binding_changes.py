@@ -2,11 +2,12 @@
 
 Rule: whoever changes a binding holds its beneficiary's lock, so no settlement sees half a change,
 and the donor's where it counts for the donor's limits. Every row of a binding that is written has
-its audit record, and asks for a look by the worker that suspends, resumes and expires.
+its audit record, in the trail of each region whose rules decided or decide, and asks for a look by
+the worker that suspends, resumes and expires.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from gongji_svc.domain.person import Person
 from gongji_svc.domain.policy_values import Caps
 from gongji_svc.services.asked import AskedCommand
 from gongji_svc.services.audit import Audited, Doer, Facts, doer_of
+from gongji_svc.services.binding_access import sees_whole, sides
 from gongji_svc.services.binding_view import View
 from gongji_svc.services.reach import acting_for, caller_region, reaches
 from gongji_svc.storage import people, tables
@@ -113,6 +115,11 @@ class ChangeBinding(AskedCommand, ABC):
             raise errors.AccessDenied
         return Case(state, kept_from(row), donor, beneficiary, today)
 
+    def sides(self, case: Case) -> Sequence[UUID]:
+        """For whom of the two the caller may act, the donor first."""
+        caller = self.asked.caller
+        return sides(caller, case.kept, case.donor, case.beneficiary, case.today)
+
     def acts_for(self, case: Case) -> dict[str, str]:
         """Who makes the change, as it is kept."""
         caller = self.asked.caller
@@ -128,6 +135,7 @@ class ChangeBinding(AskedCommand, ABC):
             case.beneficiary.name,
             [DocumentRow(*row) for row in rows if row is not None],
             self.office.find_policy(kept.donor_region, case.today),
+            whole=sees_whole(self.asked.caller, case.donor, case.today),
         ).message(self.office.sealer, self.asked.caller.role)
 
 
@@ -151,12 +159,12 @@ class Rows:
     def create(self, kept: Kept) -> None:
         """A new binding."""
         self.new += [(tables.bindings, kept.row()), (tables.donor_bindings, kept.donor_row())]
-        self._beside(kept, {}, "")
+        self._beside(None, kept, "")
 
     def change(self, before: Kept, after: Kept, reason: str = "") -> None:
         """A binding as it was and as it is."""
         self.replaced.append((tables.bindings, after.row()))
-        self._beside(after, facts(before), reason)
+        self._beside(before, after, reason)
 
     def move(self, state: State, bindings: Iterable[Binding]) -> None:
         """Bindings whose rank alone is new."""
@@ -165,12 +173,24 @@ class Rows:
             before = kept_from(row)
             self.change(before, replace(before, binding=binding, updated_at=self.at))
 
-    def _beside(self, after: Kept, before: Facts, reason: str) -> None:
-        binding, region = after.binding, after.donor_region
-        audited = Audited("binding", binding.binding_id, region, before, facts(after), reason)
-        self.new.append(audited.row(self.doer, self.at))
+    def _beside(self, before: Kept | None, after: Kept, reason: str) -> None:
+        binding = after.binding
+        self.new += audit_rows(self.doer, self.at, before, after, reason)
         if binding.state in LIVING:
             self.new.append(check_row(binding.beneficiary_id, day_of(self.at)))
+
+
+def audit_rows(
+    doer: Doer, at: datetime, before: Kept | None, after: Kept, reason: str = ""
+) -> Iterator[TableRow]:
+    """The audit record of a binding, in the trail of the donor's region; when that changes, in
+    those of both.
+    """
+    was = {} if before is None else facts(before)
+    binding_id, region = after.binding.binding_id, after.donor_region
+    for trail in sorted({region, region if before is None else before.donor_region}):
+        audited = Audited("binding", binding_id, trail, was, facts(after), reason)
+        yield audited.row(doer, at)
 
 
 def check_row(person_id: UUID, due_on: date) -> TableRow:

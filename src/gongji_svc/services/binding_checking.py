@@ -13,8 +13,8 @@ from gongji_svc.domain.binding import LIVING
 from gongji_svc.domain.binding_check import Judged, judged, next_check_on
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.person import Person
-from gongji_svc.services.audit import Audited, worker
-from gongji_svc.services.binding_changes import facts
+from gongji_svc.services.audit import worker
+from gongji_svc.services.binding_changes import audit_rows
 from gongji_svc.services.office import Office
 from gongji_svc.storage import people, tables
 from gongji_svc.storage.bindings import Kept, kept_from
@@ -68,11 +68,10 @@ class CheckBinding:
         answer = b"" if look_on is None else look_on.isoformat().encode()
         if after == kept:
             return Decision(answer)
-        audited = Audited("binding", self.binding_id, after.donor_region, facts(kept), facts(after))
         return Decision(
             answer,
             result_id=self.binding_id,
-            new=(audited.row(worker(JOB), state.now),),
+            new=tuple(audit_rows(worker(JOB), state.now, kept, after)),
             replaced=((tables.bindings, replace(after, updated_at=state.now).row()),),
         )
 

@@ -1,7 +1,9 @@
 """A binding as its readers may see it.
 
-Rule: names and telephone numbers are masked for everybody; of documents only the description is
-shown. The rules that decided are named, so that the decision can be explained years later.
+Rule: names and telephone numbers are masked for everybody; only a reviewer whose decision an
+application awaits is shown both identities in clear. Of documents only the description is shown,
+and to the beneficiary's side nothing, nor who acted for the donor. The rules that decided are
+named, so that the decision can be explained years later.
 """
 
 from collections.abc import Sequence
@@ -20,23 +22,30 @@ from gongji_svc.services.days import date_of, timestamp
 from gongji_svc.services.names import enum_number
 from gongji_svc.storage.bindings import Kept, phone_of
 from gongji_svc.storage.documents import DocumentRow
+from gongji_svc.storage.people import Identity
 from gongji_svc.storage.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A binding with what stands elsewhere: names in clear, documents, the donor's rules today,
-    where any hold."""
+    where any hold. `whole` is for a citizen of the donor's side (staff see it whole anyway);
+    `identities`, donor and beneficiary, are for the reviewer alone."""
 
     kept: Kept
     donor_name: str
     beneficiary_name: str
     documents: Sequence[DocumentRow]
     policy: Policy | None
+    whole: bool = False
+    identities: tuple[Identity, Identity] | None = None
 
     def message(self, sealer: Sealer, reader: Role) -> pb.Binding:
         """The binding in the contract's words; who reviewed it is told to staff only."""
         kept, binding = self.kept, self.kept.binding
+        whole = self.whole or reader is not Role.CITIZEN
+        created_by = kept.created_by if whole else {**kept.created_by, "actor": ""}
+        donor, beneficiary = self.identities or (None, None)
         return pb.Binding(
             binding_id=str(binding.binding_id),
             donor_id=str(binding.donor_id),
@@ -53,9 +62,9 @@ class View:
             policy=policy_ref(kept.policy),
             channel=enum_number(pb.Channel, kept.channel),
             commitment=_commitment(kept),
-            documents=[document_message(document) for document in self.documents],
+            documents=[document_message(one) for one in self.documents if whole],
             created_at=timestamp(binding.bound_at),
-            created_by=actor(kept.created_by),
+            created_by=actor(created_by),
             review=_review(kept, reader),
             suspended_for=[enum_number(pb.UsabilityReason, why) for why in kept.suspended_for],
             ended_on=date_of(binding.ended_on),
@@ -64,6 +73,8 @@ class View:
             earliest_end_on=date_of(_earliest_end(binding, self.policy)),
             beneficiary_phone=masked_number(phone_of(kept, sealer) or ""),
             region=kept.donor_region,
+            donor_identity=_review_identity(donor),
+            beneficiary_identity=_review_identity(beneficiary),
         )
 
 
@@ -113,6 +124,16 @@ def _review(kept: Kept, reader: Role) -> pb.Review | None:
         reason=review["reason"],
         decided_at=timestamp(datetime.fromisoformat(review["decided_at"])),
         decided_by=None if reader is Role.CITIZEN else actor(review["decided_by"]),
+    )
+
+
+def _review_identity(identity: Identity | None) -> pb.ReviewIdentity | None:
+    if identity is None:
+        return None
+    kind = enum_number(types_pb2.CertificateType, identity.certificate_type)
+    number = identity.certificate_number
+    return pb.ReviewIdentity(
+        name=identity.name, certificate=types_pb2.Certificate(type=kind, number=number)
     )
 
 

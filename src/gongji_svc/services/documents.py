@@ -18,6 +18,7 @@ from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.document import MAX_BYTES, media_type_of
 from gongji_svc.domain.person import Person
 from gongji_svc.domain.terms import DocumentKind, DocumentOf
+from gongji_svc.services.binding_access import oversees
 from gongji_svc.services.binding_view import document_message
 from gongji_svc.services.contract import method_of
 from gongji_svc.services.names import enum_name
@@ -81,7 +82,7 @@ def _may_see(caller: Caller, kept: Kept, people: dict[UUID, Person], office: Off
     """Whether documents of this binding are shown to the caller."""
     if caller.role is Role.CITIZEN:
         return reaches(caller, people[kept.binding.donor_id], office.today())
-    return caller.role is Role.REVIEWER and caller.subject == kept.donor_region
+    return caller.role is Role.REVIEWER and oversees(caller, kept)
 
 
 def _received(

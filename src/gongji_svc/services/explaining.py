@@ -14,9 +14,9 @@ from gongji.v1 import binding_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.access import Role
-from gongji_svc.domain.binding import LIVING, Binding
+from gongji_svc.domain.binding import LIVING, Binding, EndCause, state_on
 from gongji_svc.domain.calendar import day_of, first_of_next_month
-from gongji_svc.domain.explanation import obstacle_advised
+from gongji_svc.domain.explanation import obstacle_advised, over_advised
 from gongji_svc.domain.masking import masked_name
 from gongji_svc.domain.person import Enrolment, Person
 from gongji_svc.domain.terms import Insurance, OwnZeroRule, Use
@@ -38,6 +38,7 @@ from gongji_svc.storage.ids import parse_id
 from gongji_svc.storage.person_reads import read_people
 from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
 
+_OVER = (Why.REJECTED, Why.ENDED, Why.EXPIRED)
 _MOST = 10_000  # the bindings one person ever had; the answer has no pages
 
 
@@ -45,7 +46,7 @@ _MOST = 10_000  # the bindings one person ever had; the answer has no pages
 class Explain(AskedCommand):
     """A question about bindings; only ever previewed, for it writes nothing."""
 
-    bindings: Sequence[Binding]
+    found: Sequence[Kept]
 
     def lookups(self) -> Lookups:
         """Nothing: the bindings were found."""
@@ -57,10 +58,11 @@ class Explain(AskedCommand):
 
     def discover(self, state: State) -> Wanted:  # noqa: ARG002 - the engine's shape
         """The people with their accounts, and what the limits count."""
-        donors = {binding.donor_id for binding in self.bindings}
-        both = (*donors, *{binding.beneficiary_id for binding in self.bindings})
+        bindings = [kept.binding for kept in self.found]
+        donors = {binding.donor_id for binding in bindings}
+        both = (*donors, *{binding.beneficiary_id for binding in bindings})
         year = date(self.office.today().year, 1, 1)
-        counted = (*donors, *(binding.binding_id for binding in self.bindings))
+        counted = (*donors, *(binding.binding_id for binding in bindings))
         return Wanted(
             accounts_of=both,
             persons=both,
@@ -70,10 +72,12 @@ class Explain(AskedCommand):
     def decide(self, state: State) -> Decision:
         """An entry a donor and beneficiary, in the deduction order; what is over comes last."""
         look = _Look(self.office, state, _use_in(self.asked.message), day_of(state.now))
-        explained = [look.best(between) for between in _by_pair(self.bindings)]
+        by_id = {kept.binding.binding_id: kept for kept in self.found}
+        bindings = [kept.binding for kept in self.found]
+        explained = [look.best(between) for between in _by_pair(bindings)]
         explained.sort(key=lambda one: _place(one[0]))
         answer = pb.ExplainUsabilityResponse(
-            usabilities=[look.message(binding, found) for binding, found in explained]
+            usabilities=[look.message(by_id[one.binding_id], found) for one, found in explained]
         )
         message = self.asked.message
         if not explained and message.donor_id and message.beneficiary_id:
@@ -95,17 +99,32 @@ class _Look:
         found = ((one, self._obstacles(one)) for one in _current(between, self.today))
         return min(found, key=lambda one: len(one[1]))
 
-    def message(self, binding: Binding, found: Sequence[Obstacle]) -> pb.Usability:
+    def message(self, kept: Kept, found: Sequence[Obstacle]) -> pb.Usability:
         """An entry of the answer."""
+        binding = kept.binding
         return pb.Usability(
             binding_id=str(binding.binding_id),
             donor_id=str(binding.donor_id),
             donor_name=masked_name(self._person(binding.donor_id).name),
             beneficiary_id=str(binding.beneficiary_id),
             usable=not found,
-            obstacles=[_message(obstacle) for obstacle in found],
+            obstacles=[_message(obstacle, self._text(obstacle, kept)) for obstacle in found],
             earliest_change_on=date_of(min((o.until for o in found if o.until), default=None)),
         )
+
+    def _text(self, obstacle: Obstacle, kept: Kept) -> str:
+        """What an obstacle means; of a binding that is over also why and by whom."""
+        if obstacle.why not in _OVER:
+            return obstacle_advised(obstacle)
+        binding, cause, reason = kept.binding, None, ""
+        if obstacle.why is Why.REJECTED:
+            reason = kept.review.get("reason", "")
+        elif obstacle.why is Why.ENDED and kept.ending:
+            cause = EndCause(kept.ending["cause"])
+            reason = kept.ending["reason"] if cause is EndCause.REVOKED else ""
+        both = (self._person(binding.donor_id), self._person(binding.beneficiary_id))
+        died = any(person.died_on is not None for person in both)
+        return over_advised(obstacle.why, cause, reason, approved=binding.approved, died=died)
 
     def _person(self, person_id: UUID) -> Person:
         person = people.person(self.state, self.office.sealer, person_id)
@@ -113,7 +132,11 @@ class _Look:
         return person
 
     def _obstacles(self, binding: Binding) -> list[Obstacle]:
-        """Every reason once, for the beneficiary's enrolment that has the fewest."""
+        """Every reason once, for the beneficiary's enrolment that has the fewest; of a binding that
+        is over, only that it is.
+        """
+        if state_on(binding, self.today) not in LIVING:
+            return list(binding_obstacles(binding, self.use, self.today))
         donor = self._donor(binding, self.today)
         if donor is None:  # insured where no rules hold
             nowhere = Obstacle(Why.DONOR_NOT_INSURED)
@@ -200,19 +223,20 @@ def _place(binding: Binding) -> tuple[object, ...]:
     return over, binding.rank, binding.bound_at, binding.binding_id
 
 
-def _message(obstacle: Obstacle) -> pb.UsabilityObstacle:
+def _message(obstacle: Obstacle, text: str) -> pb.UsabilityObstacle:
     return pb.UsabilityObstacle(
         reason=enum_number(pb.UsabilityReason, obstacle.why),
-        text=obstacle_advised(obstacle),
+        text=text,
         until=date_of(obstacle.until),
     )
 
 
 def _unbound(message: pb.ExplainUsabilityRequest) -> pb.Usability:
+    unbound = Obstacle(Why.NO_BINDING)
     return pb.Usability(
         donor_id=message.donor_id,
         beneficiary_id=message.beneficiary_id,
-        obstacles=[_message(Obstacle(Why.NO_BINDING))],
+        obstacles=[_message(unbound, obstacle_advised(unbound))],
     )
 
 
@@ -223,11 +247,14 @@ def _use_in(message: pb.ExplainUsabilityRequest) -> Use:
 def read_explain(office: Office, asked: Asked) -> Explain:
     """The question in a request; AccessDenied for whoever may not ask it."""
     found = _named(office, asked) if asked.message.binding_id else _between(office, asked)
-    return Explain(office, asked, [kept.binding for kept in found])
+    return Explain(office, asked, found)
 
 
 def _named(office: Office, asked: Asked) -> Sequence[Kept]:
-    """The binding with the id: for its two people, and clerks of the donor's region."""
+    """The binding with the id: for its two people, and clerks of the donor's region.
+
+    Whoever is named beside it must be of it.
+    """
     caller, today = asked.caller, office.today()
     binding_id = parse_id(asked.message.binding_id)
     with office.database.reader() as tx:
@@ -235,6 +262,9 @@ def _named(office: Office, asked: Asked) -> Sequence[Kept]:
         if kept is None:
             raise errors.AccessDenied
         pair = (kept.binding.donor_id, kept.binding.beneficiary_id)
+        texts = (asked.message.donor_id, asked.message.beneficiary_id)
+        if any(text and parse_id(text) != one for text, one in zip(texts, pair, strict=True)):
+            raise errors.AccessDenied
         known = read_people(tx, pair, office.sealer)
     if caller.role is not Role.CITIZEN:
         del known[kept.binding.beneficiary_id]

@@ -25,6 +25,7 @@ from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.names import enum_name, enum_number
 from gongji_svc.services.office import Office
 from gongji_svc.storage.accounts import accounts_of
+from gongji_svc.storage.institutions import Institution
 from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
 
 
@@ -32,30 +33,32 @@ from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
 class Identify(AskedCommand):
     """A credential to be recognised; only ever previewed, for it writes nothing."""
 
-    identity: bytes | None
+    shown: till.Shown
+    institution: Institution | None = None
     patient_id: UUID | None = None
 
     def lookups(self) -> Lookups:
         """The institution, and whose credential it is."""
-        codes = (self.asked.message.institution_code,)
-        return Lookups(codes, () if self.identity is None else (self.identity,))
+        return Lookups((self.asked.message.institution_code,), self.shown.identities)
 
     def keys(self, state: State) -> Keys:
         """The patient."""
         code = self.asked.message.institution_code
-        till.check_serving(till.institution_of(state, self.asked.caller, code))
-        if self.identity is not None:
-            self.patient_id = state.directory.get(self.identity)
+        self.institution = till.institution_of(state, self.asked.caller, code)
+        till.check_serving(self.institution)
+        self.patient_id = self.shown.owner_id(state)
         return Keys(persons=() if self.patient_id is None else (self.patient_id,))
 
     def discover(self, state: State) -> Wanted:  # noqa: ARG002 - the engine's shape
-        """The patient's own accounts."""
-        return Wanted(accounts_of=() if self.patient_id is None else (self.patient_id,))
+        """The patient's own accounts, and what is known of a one-time code."""
+        accounts_of = () if self.patient_id is None else (self.patient_id,)
+        return Wanted(accounts_of=accounts_of, codes=self.shown.codes)
 
     def decide(self, state: State) -> Decision:
         """Who it is."""
-        credential, sealer = self.asked.message.credential, self.office.sealer
-        person = till.patient_of(state, credential, self.patient_id, sealer)
+        assert self.institution is not None  # noqa: S101 - keys() came first
+        sealer = self.office.sealer
+        person = till.patient_of(state, self.shown, self.patient_id, self.institution, sealer)
         day = day_of(state.now)
         self._check_accepted(person, day)
         usable = till.usable_enrolments(person, self.office.rulebook, day)
@@ -124,5 +127,4 @@ def _without_rules(enrolment: Enrolment, reason_zh: str) -> pb.PatientEnrolment:
 
 def read_identify(office: Office, asked: Asked) -> Identify:
     """The question in an IdentifyPatientRequest."""
-    identity = till.identity_hash(asked.message.credential, office.sealer)
-    return Identify(office, asked, identity)
+    return Identify(office, asked, till.shown(asked.message.credential, office.sealer))

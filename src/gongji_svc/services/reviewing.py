@@ -1,18 +1,21 @@
 """ReviewBinding: a reviewer of the donor's region decides an application, once.
 
 Rule: an approval asks again, on that day, whether both people are insured as the region demands;
-a rejection has a reason, and the donor can correct the application and apply anew (TIL-17).
+a rejection has a reason, and the donor can correct the application and apply anew (TIL-17). Who
+took the application at the counter does not decide it.
 """
 
 from dataclasses import replace
 
 from gongji.v1 import binding_pb2 as pb
 from gongji_svc.domain import errors
-from gongji_svc.domain.binding import BindingEvent, after
+from gongji_svc.domain.access import Role
+from gongji_svc.domain.binding import Binding, BindingEvent, after
 from gongji_svc.domain.eligibility import check_people
 from gongji_svc.domain.errors import Violation
 from gongji_svc.services import messages
 from gongji_svc.services.asked import Asked
+from gongji_svc.services.binding_access import oversees
 from gongji_svc.services.binding_changes import Case, ChangeBinding, binding_id_in
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
@@ -34,14 +37,17 @@ class ReviewBinding(ChangeBinding):
         return replace(wanted, accounts_of=(donor_id,))
 
     def check_allowed(self, case: Case) -> None:
-        """Only a reviewer of the donor's region."""
-        if self.asked.caller.subject != case.kept.donor_region:
+        """Only a reviewer of the donor's region; SecondActorRequired for who applied as clerk."""
+        caller, applied = self.asked.caller, case.kept.created_by
+        if not oversees(caller, case.kept):
             raise errors.AccessDenied
+        if applied["role"] == Role.COUNTER and applied["actor"] == caller.actor:
+            raise errors.SecondActorRequired
 
     def changed(self, case: Case) -> Kept:
         """Approved or rejected; BindingNotPending for the second of two reviewers."""
         event = BindingEvent(enum_name(pb.ReviewDecision, self.asked.message.decision))
-        binding = after(case.kept.binding, event)
+        binding = _decided(case.kept, event)
         if event is BindingEvent.APPROVE:
             self._check_still_sound(case)
         elif not self.reason().strip():
@@ -64,6 +70,18 @@ class ReviewBinding(ChangeBinding):
         accounts = accounts_of(case.state, case.donor.person_id)
         policy = self.office.policy(case.kept.donor_region, case.today)
         check_people(case.donor, accounts, case.beneficiary, policy, case.today)
+
+
+def _decided(kept: Kept, event: BindingEvent) -> Binding:
+    """The binding after the decision; BindingNotPending says who decided it before, if anybody."""
+    review = kept.review
+    try:
+        return after(kept.binding, event)
+    except errors.BindingNotPending as over:
+        if review:
+            over.details |= {name: review[name] for name in ("decision", "decided_at")}
+            over.details["decided_by"] = review["decided_by"]["actor"]
+        raise
 
 
 def read_review_binding(office: Office, asked: Asked) -> ReviewBinding:

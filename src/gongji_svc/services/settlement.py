@@ -5,11 +5,14 @@ from gongji_svc.domain import errors
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.settlement_record import from_record
 from gongji_svc.services import receipt
+from gongji_svc.services.cancelling import read_cancel
+from gongji_svc.services.credentials import bind_code, issue_credential
 from gongji_svc.services.identifying import read_identify
 from gongji_svc.services.looking import looked
-from gongji_svc.services.names import enum_number
 from gongji_svc.services.office import Office
+from gongji_svc.services.present import for_donor, present
 from gongji_svc.services.receipt import Reader
+from gongji_svc.services.refunding import read_refund
 from gongji_svc.services.settling import read_preview, read_settle
 from gongji_svc.storage.ids import parse_id
 from gongji_svc.storage.settlements import Found, find_by_id, find_by_request
@@ -27,8 +30,7 @@ def get_settlement(
         if caller.role is Role.POS:
             raise errors.SettlementNotFound
         raise errors.AccessDenied
-    settlement = pb.SettleResponse.FromString(found.first_answer).settlement
-    settlement.state = enum_number(pb.SettlementState, found.state)
+    settlement = present(found.first_answer, found.detail["plan"], found.steps)
     return pb.GetSettlementResponse(settlement=_as_seen_by(caller, found, settlement))
 
 
@@ -66,7 +68,7 @@ def _as_seen_by(caller: Caller, found: Found, settlement: pb.Settlement) -> pb.S
     if caller.role is not Role.CITIZEN:
         return settlement
     if caller.subject != str(found.patient_id):
-        return _for_donor(caller.subject, found, settlement)
+        return for_donor(settlement, _bindings_of(caller.subject, found))
     plan = from_record(found.detail["plan"])
     del settlement.explanation[:]
     names = found.detail["donors"]
@@ -74,31 +76,26 @@ def _as_seen_by(caller: Caller, found: Found, settlement: pb.Settlement) -> pb.S
     return settlement
 
 
-def _for_donor(donor_id: str, found: Found, settlement: pb.Settlement) -> pb.Settlement:
-    """The leg that was theirs, where and when; not what the patient bought."""
-    mine = {
+def _bindings_of(donor_id: str, found: Found) -> set[str]:
+    """The bindings under which this donor paid a leg."""
+    return {
         leg["binding_id"]
         for leg in found.detail["plan"]["legs"]
         if leg["binding_id"] is not None and leg["person_id"] == donor_id
     }
-    seen = pb.Settlement(
-        settlement_id=settlement.settlement_id,
-        state=settlement.state,
-        institution_code=settlement.institution_code,
-        institution_name=settlement.institution_name,
-        care_region=settlement.care_region,
-        patient_name=settlement.patient_name,
-        legs=[leg for leg in settlement.legs if leg.binding_id in mine],
-    )
-    seen.occurred_at.CopyFrom(settlement.occurred_at)
-    seen.recorded_at.CopyFrom(settlement.recorded_at)
-    return seen
 
 
-COMMANDS = {"Settle": read_settle}
+COMMANDS = {
+    "Settle": read_settle,
+    "RefundSettlement": read_refund,
+    "CancelSettlement": read_cancel,
+}
 
 READS = {
     "IdentifyPatient": looked("SettlementService", "IdentifyPatient", read_identify),
-    "PreviewSettlement": looked("SettlementService", "PreviewSettlement", read_preview),
+    "PreviewSettlement": looked(
+        "SettlementService", "PreviewSettlement", read_preview, then=bind_code
+    ),
+    "IssueCredential": issue_credential,
     "GetSettlement": get_settlement,
 }

@@ -6,13 +6,14 @@ the order of what they reveal: who calls, the place, the time, the person, then 
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from gongji.v1 import settlement_pb2 as pb
+from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.binding import LIVING, Binding
 from gongji_svc.domain.calendar import day_of
@@ -20,7 +21,6 @@ from gongji_svc.domain.eligibility import check_credential
 from gongji_svc.domain.hold import Hold, check_applicable, settled
 from gongji_svc.domain.money import yuan
 from gongji_svc.domain.person import Person
-from gongji_svc.domain.policy_values import NO_CAPS
 from gongji_svc.domain.settlement import Bill, Plan, plan
 from gongji_svc.domain.settlement_journal import journal_of
 from gongji_svc.domain.terms import AccountUse, CredentialType, VisitType
@@ -35,16 +35,19 @@ from gongji_svc.services.bills import (
     with_holds,
 )
 from gongji_svc.services.days import CLOCKS_DIFFER, day_in, instant
+from gongji_svc.services.misuse import Misuse, is_misused
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.receipt import Reader
 from gongji_svc.storage import tables
 from gongji_svc.storage.bindings import bindings_of, kept_from
+from gongji_svc.storage.credentials import use_row
 from gongji_svc.storage.holds import Counts, count, counter_rows, hold_in, hold_row
 from gongji_svc.storage.ids import new_id, parse_id
 from gongji_svc.storage.institutions import Institution
-from gongji_svc.storage.settlements import Counted, Settled
-from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, Wanted
+from gongji_svc.storage.sealing import Sealer
+from gongji_svc.storage.settlements import Counted, Settled, household_bindings
+from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, TableRow, Wanted
 from gongji_svc.storage.statements import Row
 
 _EARLIEST = timedelta(days=30)
@@ -55,21 +58,23 @@ class Preview(AskedCommand):
     """A purchase or visit as it would be settled now."""
 
     occurred_at: datetime
-    identity: bytes | None
+    shown: till.Shown
     hold_ids: tuple[UUID, ...]
+    agents: tuple[bytes, ...] = ()  # under what the one who buys for the patient is found
     institution: Institution | None = None
     patient_id: UUID | None = None
+    misuse: Misuse | None = None
     bindings: tuple[Binding, ...] = ()
     seen: dict[UUID, Row] = field(default_factory=dict)  # the bindings' rows
     holds: tuple[Hold, ...] = ()
 
     def lookups(self) -> Lookups:
-        """The institution, the prescriber, and whose credential and holds they are."""
+        """The institution, the prescriber, whose credential and holds they are, and the agent."""
         message = self.asked.message
         codes = (message.institution_code, message.prescription.institution_code)
         return Lookups(
             institution_codes=tuple(code for code in codes if code),
-            identities=() if self.identity is None else (self.identity,),
+            identities=(*self.shown.identities, *self.agents),
             owned=tuple((tables.holds, hold_id) for hold_id in self.hold_ids),
         )
 
@@ -77,8 +82,7 @@ class Preview(AskedCommand):
         """The patient and the prices; nothing is claimed."""
         message = self.asked.message
         self.institution = till.institution_of(state, self.asked.caller, message.institution_code)
-        if self.identity is not None:
-            self.patient_id = state.directory.get(self.identity)
+        self.patient_id = self.shown.owner_id(state)
         codes = {item.catalog_code for item in message.items}
         return Keys(
             persons=() if self.patient_id is None else (self.patient_id,),
@@ -90,9 +94,15 @@ class Preview(AskedCommand):
         )
 
     def discover(self, state: State) -> Wanted:
-        """The patient's account, the donors with theirs that may be asked, and the holds named."""
+        """The patient's account, the donors with theirs that may be asked, the holds named, and
+        what is known of a one-time code; of a misuse its record alone.
+        """
         if self.patient_id is None:
             return Wanted()
+        self.misuse = self._misuse(state, self.patient_id)
+        if self.misuse is not None:
+            signal = (tables.risk_signals, self.misuse.signal_id)
+            return Wanted(things=(signal,), codes=self.shown.codes)
         if account_use_of(self.asked.message) is AccountUse.MUTUAL_AID:
             bindings = bindings_of(state, self.patient_id)
             self.bindings = tuple(binding for binding in bindings if binding.state in LIVING)
@@ -108,7 +118,15 @@ class Preview(AskedCommand):
             persons=donor_ids,
             counters=tuple((subject, year) for subject in subjects),
             things=tuple((tables.holds, hold_id) for hold_id in held),
+            codes=self.shown.codes,
         )
+
+    def _misuse(self, state: State, owner_id: UUID) -> Misuse | None:
+        agent_ids = [state.directory.get(agent) for agent in self.agents]
+        if not is_misused(self.asked.message, owner_id, agent_ids):
+            return None
+        assert self.institution is not None  # noqa: S101 - keys() came first
+        return Misuse.found(self.office, self.asked, self.institution, owner_id)
 
     def decide(self, state: State) -> Decision:
         """What a till is shown before it settles; donors as one sum."""
@@ -130,12 +148,13 @@ class Preview(AskedCommand):
 
     def judge(self, state: State) -> tuple[Bill, Plan]:
         """The bill and the plan for it; raises the first refusal that applies."""
-        message = self.asked.message
+        message, sealer = self.asked.message, self.office.sealer
         assert self.institution is not None  # noqa: S101 - keys() came first
         till.check_serving(self.institution)
         self._check_time(state.now)
-        sealer = self.office.sealer
-        person = till.patient_of(state, message.credential, self.patient_id, sealer)
+        person = till.patient_of(state, self.shown, self.patient_id, self.institution, sealer)
+        if self.misuse is not None:
+            raise self.misuse.refusal(state)
         self._check_certificates(person)
         occurred_at = self.occurred_at
         bill = bill_of(
@@ -174,10 +193,8 @@ class Preview(AskedCommand):
             raise errors.OutOfTime
 
     def _check_certificates(self, person: Person) -> None:
-        """Whose certificate: the patient's own, always; an agent shows both people's."""
+        """An agent shows both people's certificates; a chronic disease is one registered."""
         message = self.asked.message
-        if message.person_id and message.person_id != str(person.person_id):
-            raise errors.CredentialMisused
         if message.HasField("agent") and not message.agent.principal_certificate_seen:
             raise errors.PrincipalCertificateNotSeen
         chronic = enum_name(pb.VisitType, message.visit_type) == VisitType.CHRONIC
@@ -231,8 +248,15 @@ class Settle(Preview):
             replaced=(
                 *counter_rows(state, _counted(bill, decided, holds)),
                 *((tables.holds, hold_row(hold)) for hold in holds),
+                *self._used_code(state, settlement.settlement_id),
             ),
         )
+
+    def _used_code(self, state: State, settlement_id: UUID) -> Iterator[TableRow]:
+        code = self.shown.code
+        if code is not None:
+            use = code.use_at(state, self.asked.message.institution_code)
+            yield use_row(code.key, use.used_up(settlement_id))
 
     def _settled(self, state: State, bill: Bill, decided: Plan) -> Settled:
         message = self.asked.message
@@ -296,12 +320,12 @@ def _counted(bill: Bill, decided: Plan, holds: Sequence[Hold]) -> Counts:
     ):
         if more_fen and not decided.given:
             counts[patient_id, kind.of(insurance), date(day.year, 1, 1)] += more_fen
-    capped = {d.binding.binding_id for d in bill.donors if d.policy.household_caps != NO_CAPS}
+    household = household_bindings(bill)
     for leg in decided.legs:
         if leg.binding_id is None:
             continue
         counts[leg.binding_id, Counted.MUTUAL_AID.value, day] += leg.amount_fen
-        if leg.binding_id in capped:
+        if leg.binding_id in household:
             counts[leg.person_id, Counted.HOUSEHOLD.value, day] += leg.amount_fen
     return counts
 
@@ -316,11 +340,22 @@ def read_preview(office: Office, asked: Asked) -> Preview:
     return Preview(office, asked, *_facts(office, asked))
 
 
-def _facts(office: Office, asked: Asked) -> tuple[datetime, bytes | None, tuple[UUID, ...]]:
-    message = asked.message
+def _facts(
+    office: Office, asked: Asked
+) -> tuple[datetime, till.Shown, tuple[UUID, ...], tuple[bytes, ...]]:
+    message, sealer = asked.message, office.sealer
     occurred_at = instant("occurred_at", message.occurred_at)
     day_in(message.prescription, "prescribed_on", "prescription")
-    return occurred_at, till.identity_hash(message.credential, office.sealer), _hold_ids(message)
+    shown = till.shown(message.credential, sealer)
+    return occurred_at, shown, _hold_ids(message), _agents(message, sealer)
+
+
+def _agents(message: Any, sealer: Sealer) -> tuple[bytes, ...]:
+    if not message.HasField("agent"):
+        return ()
+    certificate: types_pb2.Certificate = message.agent.certificate
+    kind = enum_name(types_pb2.CertificateType, certificate.type)
+    return (sealer.index(kind, certificate.number),)
 
 
 def _hold_ids(message: Any) -> tuple[UUID, ...]:

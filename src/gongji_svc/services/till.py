@@ -1,11 +1,14 @@
 """Where a till stands and whom it serves: the first questions of every call of a till.
 
 Rule: who may call comes first; then the place; then the person. An unknown certificate and a wrong
-name are one answer. A settlement needs one usable enrolment: insured now, or lapsed (the own
-account stays usable, ULQ-27), in a region that is served.
+name are one answer. Whose a one-time code is, it says itself; whether it is still good is asked
+only when the call is decided, so that a repeat is answered whatever has become of its code. A
+settlement needs one usable enrolment: insured now, or lapsed (the own account stays usable,
+ULQ-27), in a region that is served.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -13,6 +16,7 @@ from gongji.v1 import settlement_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.one_time_code import CodeUse, OneTimeCode, parted, use_at
 from gongji_svc.domain.person import Enrolment, Person
 from gongji_svc.domain.policy import Rulebook
 from gongji_svc.domain.standing import status_on
@@ -25,10 +29,12 @@ from gongji_svc.domain.terms import (
 )
 from gongji_svc.services.names import enum_name
 from gongji_svc.storage import people
+from gongji_svc.storage.credentials import use_in
+from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.institutions import Institution
 from gongji_svc.storage.people import CARD
 from gongji_svc.storage.sealing import Sealer
-from gongji_svc.storage.state import State
+from gongji_svc.storage.state import CodeKey, State
 
 _ACTIVE = "ACTIVE"
 _ID_CARD = "ID_CARD"
@@ -58,21 +64,75 @@ def check_serving(institution: Institution) -> None:
         raise errors.InstitutionSuspended
 
 
-def identity_hash(credential: pb.Credential, sealer: Sealer) -> bytes | None:
-    """Under what the credential's owner is found; None for a one-time code."""
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A one-time code that is signed as it should be, and under what its use is kept."""
+
+    code: OneTimeCode
+    key: CodeKey
+
+    def use_at(self, state: State, institution_code: str) -> CodeUse:
+        """Its use at an institution; a CREDENTIAL refusal where it is not good there now."""
+        return use_at(self.code, use_in(state, self.key), institution_code, state.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a patient shows: `identity` finds the owner of a certificate or card, a `code` names its
+    own; one that is not ours has neither.
+    """
+
+    credential: pb.Credential
+    identity: bytes | None = None
+    code: Code | None = None
+
+    @property
+    def identities(self) -> tuple[bytes, ...]:
+        """What is to be looked up."""
+        return () if self.identity is None else (self.identity,)
+
+    @property
+    def codes(self) -> tuple[CodeKey, ...]:
+        """The codes whose use is to be read."""
+        return () if self.code is None else (self.code.key,)
+
+    def owner_id(self, state: State) -> UUID | None:
+        """Whose it is, None where it is nobody's."""
+        if self.code is not None:
+            return self.code.code.person_id
+        return None if self.identity is None else state.directory.get(self.identity)
+
+
+def shown(credential: pb.Credential, sealer: Sealer) -> Shown:
+    """What a credential says by itself."""
     kind = CredentialType(enum_name(pb.CredentialType, credential.type))
     if kind is CredentialType.ID_CARD:
-        return sealer.index(_ID_CARD, credential.value.upper())
+        return Shown(credential, sealer.index(_ID_CARD, credential.value.upper()))
     if kind is CredentialType.SOCIAL_CARD:
-        return sealer.index(CARD, credential.value)
-    return None
+        return Shown(credential, sealer.index(CARD, credential.value))
+    return Shown(credential, code=_code(credential.value, sealer))
+
+
+def _code(value: str, sealer: Sealer) -> Code | None:
+    parts = parted(value)
+    if parts is None or not sealer.signed(*parts):
+        return None
+    code = OneTimeCode.unpack(parts[0])
+    # By what was signed, not as it was written: one code has one use.
+    found = sealer.index(CredentialType.E_CREDENTIAL, parts[0].hex())
+    return Code(code, (region_of(code.person_id), found))
 
 
 def patient_of(
-    state: State, credential: pb.Credential, patient_id: UUID | None, sealer: Sealer
+    state: State, shown: Shown, patient_id: UUID | None, institution: Institution, sealer: Sealer
 ) -> Person:
-    """The person whose credential it is; the name must match where it is given."""
-    if credential.type == pb.CREDENTIAL_TYPE_E_CREDENTIAL:
+    """The person whose credential it is; the name must match where it is given, and a one-time code
+    be good at the institution.
+    """
+    credential = shown.credential
+    if shown.code is not None:
+        shown.code.use_at(state, institution.institution_code)
+    elif credential.type == pb.CREDENTIAL_TYPE_E_CREDENTIAL:
         raise errors.CredentialInvalid
     person = None if patient_id is None else people.person(state, sealer, patient_id)
     if person is None or (credential.name and credential.name.strip() != person.name):

@@ -23,7 +23,6 @@ from gongji_svc.services.binding_changes import Case, ChangeBinding, binding_id_
 from gongji_svc.services.days import day_in
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
-from gongji_svc.services.reach import reaches
 from gongji_svc.storage.bindings import Kept
 
 _LIMITS = ("per_settlement_fen", "per_day_fen", "per_month_fen", "per_year_fen")
@@ -47,9 +46,8 @@ class UpdateBinding(ChangeBinding):
     wanted: _Wanted | None = None
 
     def check_allowed(self, case: Case) -> None:
-        """The donor, a guardian of the donor, or a clerk of the donor's region."""
-        caller = self.asked.caller
-        if not reaches(caller, case.donor, case.today) and caller.subject != case.kept.donor_region:
+        """The donor, a guardian of the donor, or a clerk for the donor."""
+        if case.donor.person_id not in self.sides(case):
             raise errors.AccessDenied
 
     def changed(self, case: Case) -> Kept:

@@ -23,11 +23,11 @@ CHUNK_ROWS = 5000
 """Booked at once: locks are held for a tenth of a second, a commit costs little beside it."""
 
 # Accounts that lie beside each other are changed in four turns: their pages then have room for the
-# new versions, and no index grows.
+# new versions, and no index grows. As part of the order it never changes.
 _SHARES = 4
 _ROOM_TO_SORT = "SET work_mem = '64MB'"
 _ARRANGED = """CREATE TEMPORARY TABLE arranged (
-    ordinal bigint, line bigint, named_by text, found bigint, closed boolean,
+    ordinal bigint, line bigint, named_by text, found bigint, closed boolean, elsewhere boolean,
     region text, account_id uuid, amount_fen bigint, kind text, memo text)"""
 
 
@@ -48,29 +48,32 @@ _STAGED = f"""CREATE TEMPORARY TABLE staged (
 _COPY = (
     "COPY staged (line, account_id, certificate, account_kind, amount_fen, kind, memo) FROM STDIN"
 )
+# A file that was broken off goes on by this order, maybe in a later release: it never changes.
 _ARRANGE = f"""
     INSERT INTO arranged
     SELECT row_number() OVER (
                ORDER BY share, named_id, certificate, account_kind COLLATE "C", line
-           ), line, named_by, found, closed, region, account_id, amount_fen, kind, memo
+           ), line, named_by, found, closed, pool_region NOT LIKE %(books)s,
+           region, account_id, amount_fen, kind, memo
     FROM (
         SELECT s.share, s.account_id AS named_id, s.certificate, s.account_kind, s.line,
                'account_id' AS named_by, (a.id IS NOT NULL)::int AS found,
-               a.state = 'CLOSED' AS closed,
+               a.state = 'CLOSED' AS closed, a.pool_region,
                a.region, a.id AS account_id, s.amount_fen, s.kind, s.memo
         FROM staged AS s LEFT JOIN accounts AS a
-            ON a.region = s.region AND a.id = s.account_id AND a.pool_region LIKE %(books)s
+            ON a.region = s.region AND a.id = s.account_id AND a.pool_region LIKE %(province)s
         WHERE s.account_id IS NOT NULL
         UNION ALL
         SELECT s.share, s.account_id, s.certificate, s.account_kind, s.line,
-               'certificate_number', a.found, false,
+               'certificate_number', a.found, false, a.pool_region,
                a.region, a.id, s.amount_fen, s.kind, s.memo
         FROM staged AS s LEFT JOIN person_directory AS d ON d.hash = s.certificate
             CROSS JOIN LATERAL (
-                SELECT count(*) AS found, min(region) AS region, (array_agg(id))[1] AS id
+                SELECT count(*) AS found, min(region) AS region, (array_agg(id))[1] AS id,
+                       min(pool_region) AS pool_region
                 FROM accounts
                 WHERE region = {region_in("d.person_id")} AND person_id = d.person_id
-                    AND pool_region LIKE %(books)s AND state <> 'CLOSED'
+                    AND pool_region LIKE %(province)s AND state <> 'CLOSED'
                     AND s.account_kind IN ('', kind)
             ) AS a
         WHERE s.certificate IS NOT NULL
@@ -81,8 +84,9 @@ _FINISH = (
     "ANALYZE arranged",
 )
 _PROBLEMS = """
-    SELECT line, named_by, found::int FROM arranged
-    WHERE ordinal > %(after)s AND (found <> 1 OR closed) ORDER BY line"""
+    SELECT line, named_by, CASE WHEN elsewhere THEN 0 ELSE found END::int AS found,
+           closed IS TRUE AS closed
+    FROM arranged WHERE elsewhere OR NOT %(begun)s AND (found <> 1 OR closed) ORDER BY line"""
 
 _BEGIN_FILE = """
     INSERT INTO allocation_files
@@ -105,23 +109,23 @@ _CLOCK = "SELECT clock_timestamp()"
 # Amounts are above zero: of an account's rows that do not fit, none comes before one that does, so
 # its last entry has the greatest seq and balance.
 _BOOK = """
-    WITH journals AS (
-        SELECT * FROM unnest(%(regions)s::text[], %(journals)s::uuid[]) AS j (pool_region, id)
-    ), taken AS (
-        SELECT n.line, n.named_by, n.amount_fen, n.kind, n.memo,
-               a.region, a.id, a.pool_region, a.state,
+    WITH taken AS (
+        SELECT n.line, n.named_by, n.found, n.amount_fen, n.kind, n.memo,
+               a.region, a.id, a.pool_region, a.state = 'CLOSED' IS TRUE AS closed,
                (a.balance_fen + sum(n.amount_fen) OVER so_far)::bigint AS balance_fen,
                a.seq + row_number() OVER so_far AS seq,
                greatest(a.recorded_at, %(now)s) AS recorded_at
-        FROM arranged AS n JOIN accounts AS a ON a.region = n.region AND a.id = n.account_id
+        FROM arranged AS n LEFT JOIN accounts AS a
+            ON a.region = n.region AND a.id = n.account_id AND n.found = 1
         WHERE n.ordinal > %(after)s AND n.ordinal <= %(until)s
         WINDOW so_far AS (
-            PARTITION BY n.region, n.account_id ORDER BY n.ordinal ROWS UNBOUNDED PRECEDING
+            PARTITION BY n.account_id ORDER BY n.ordinal ROWS UNBOUNDED PRECEDING
         )
     ), judged AS MATERIALIZED (
-        SELECT t.*, j.id AS journal_id,
-               t.state <> 'CLOSED' AND t.balance_fen <= %(greatest_fen)s AS fits
-        FROM taken AS t JOIN journals AS j USING (pool_region)
+        SELECT *, id IS NOT NULL AND NOT closed AND balance_fen <= %(greatest_fen)s AS fits,
+               (%(journals)s::uuid[])[array_position(%(regions)s::text[], pool_region)]
+                   AS journal_id
+        FROM taken
     ), booked AS NOT MATERIALIZED (
         SELECT * FROM judged WHERE fits
     ), entered AS (
@@ -145,11 +149,11 @@ _BOOK = """
         ) AS b
         WHERE a.region = b.region AND a.id = b.id
     ), refused AS (
-        SELECT line, named_by, state = 'CLOSED' AS closed FROM judged WHERE NOT fits ORDER BY line
+        SELECT line, named_by, found::int, closed FROM judged WHERE NOT fits ORDER BY line
     )
     SELECT count(*), coalesce(sum(amount_fen), 0)::bigint,
            ARRAY(SELECT line FROM refused), ARRAY(SELECT named_by FROM refused),
-           ARRAY(SELECT closed FROM refused)
+           ARRAY(SELECT found FROM refused), ARRAY(SELECT closed FROM refused)
     FROM booked"""
 _ADVANCE = """
     UPDATE allocation_files
@@ -187,21 +191,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row that can't be booked, by the column that names its account; `found` accounts fit what
-    it says there.
+    """A row that can't be booked, by the column that names its account: not one account was found
+    by it, or it is closed, or else would hold too much.
     """
 
     line: int
     named_by: str
     found: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A row that was not booked: its account was closed meanwhile, or else would hold too much."""
-
-    line: int
-    named_by: str
     closed: bool
 
 
@@ -212,7 +208,7 @@ class Booked:
     rows: int
     booked_rows: int
     booked_fen: int
-    refused: Sequence[Refused]
+    refused: Sequence[Problem]
 
 
 class Allocations:
@@ -245,21 +241,24 @@ class Allocations:
                     copy.write(block)
             self.total = cursor.rowcount
 
-    def arrange(self, books: str) -> None:
+    def arrange(self, books: str, province: str) -> None:
         """Find the accounts that the rows name and put the rows into their order.
 
-        `books` is a LIKE pattern of the pooling regions whose accounts count.
+        `books` and `province` are LIKE patterns of pooling regions: those whose accounts may be
+        named, and those in which they are looked for.
         """
         with unavailable_as_one():
-            self._tx.execute(_ARRANGE, {"books": books})
+            self._tx.execute(_ARRANGE, {"books": books, "province": province})
             for statement in _FINISH:
                 self._tx.execute(statement)
             ledger.prepare(self._tx)
 
-    def problems(self, after: int) -> Iterator[Problem]:
-        """The rows behind the first `after` that can't be booked as things are, by line."""
+    def problems(self, *, begun: bool) -> Iterator[Problem]:
+        """The rows that can't be booked as things are, by line; of a file that has begun those that
+        never could: an account stays in the books it stands in.
+        """
         with unavailable_as_one(), self._tx.cursor(row_factory=class_row(Problem)) as cursor:
-            yield from cursor.stream(_PROBLEMS, {"after": after})
+            yield from cursor.stream(_PROBLEMS, {"begun": begun})
 
     def book(self, key: FileKey, greatest_fen: int) -> Iterator[Booked]:
         """Book chunk after chunk, whoever books the same file beside us, until none is left.
@@ -296,7 +295,7 @@ class Allocations:
             row = tx.execute(_BOOK, booking).fetchone()
             assert row is not None  # noqa: S101  (an aggregate has one row)
             rows, fen, *refused = row
-            found = [Refused(*one) for one in zip(*refused, strict=True)]
+            found = [Problem(*one) for one in zip(*refused, strict=True)]
             said = {"rows": rows, "refused": len(found), "fen": fen, "total": self.total}
             tx.execute(_ADVANCE, {**_named(key), **said, "until": until, "now": now})
         return Booked(until, rows, fen, found)

@@ -2,13 +2,14 @@
 
 Rule: an id is a UUID (version 8) of 48 bits of Unix milliseconds, a 12-bit counter, the 6-digit
 region as 20 bits and 42 random bits. Any id can therefore be routed without a look-up, and two
-processes that make ids in the same millisecond still differ by their random bits.
+processes that make ids in the same millisecond still differ by their random bits. What is to be
+found again by what it is about has bits of a hash in place of counter and random bits.
 """
 
 import secrets
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _VERSION_AND_VARIANT = (0x8 << 76) | (0b10 << 62)
@@ -16,6 +17,8 @@ _REGION_SHIFT = 42
 _REGION_MASK = (1 << 20) - 1
 _RANDOM_BITS = 42
 _COUNTER_BITS = 12
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_A_MILLISECOND = timedelta(milliseconds=1)
 
 
 class _Clock:
@@ -44,6 +47,20 @@ def new_id(region: str) -> UUID:
         | _VERSION_AND_VARIANT
         | int(region) << _REGION_SHIFT
         | secrets.randbits(_RANDOM_BITS)
+    )
+
+
+def id_about(region: str, since: datetime, of: bytes) -> UUID:
+    """The id in `region`, dated `since`, of what a hash (7 bytes or more) stands for: there is one,
+    so it is found again.
+    """
+    told_apart = int.from_bytes(of[:7], "big") >> 2
+    return UUID(
+        int=(since - _EPOCH) // _A_MILLISECOND << 80
+        | told_apart >> _RANDOM_BITS << 64
+        | _VERSION_AND_VARIANT
+        | int(region) << _REGION_SHIFT
+        | told_apart & ((1 << _RANDOM_BITS) - 1)
     )
 
 

@@ -6,11 +6,9 @@ nobody deadlocks, whatever regions a family spans. `now` is the database's clock
 last lock.
 """
 
-import struct
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from uuid import UUID
 
 from psycopg import Cursor
@@ -27,26 +25,24 @@ from sqlalchemy import (
     select,
 )
 
-from gongji_svc.storage import packed, tables
+from gongji_svc.storage import claims, packed, tables
 from gongji_svc.storage.holds import limits_of, open_holds
 from gongji_svc.storage.packed import pack, texts
 from gongji_svc.storage.state import (
     AccountRow,
-    Claim,
     ClaimKey,
     Decision,
     Keys,
     Lookups,
     State,
+    Taken,
     Wanted,
     key_of,
 )
 from gongji_svc.storage.statements import (
     Change,
-    Claiming,
     Key,
     Keyed,
-    Lookup,
     Remove,
     Row,
     Tx,
@@ -85,17 +81,29 @@ _OWNED = {
 _FIND_OWNERS = {
     name: Keyed(select(owner.table.c.id, owner), owner.table.c.id) for name, owner in _OWNED.items()
 }
-_READ_THINGS = {name: keyed(owner.table.c.id) for name, owner in _OWNED.items()}
+_READ_THINGS = {
+    table.name: keyed(table.c.id)
+    for table in (*(owner.table for owner in _OWNED.values()), tables.risk_signals)
+}
+_LOCK_THINGS = _READ_THINGS | {"risk_signals": keyed(tables.risk_signals.c.id, lock=True)}
 _FIND_PLACES = Keyed(select(tables.holds.c.institution_code), tables.holds.c.id)
 _FIND_PARTIES = Keyed(
     select(tables.bindings.c.id, tables.bindings.c.donor_id, tables.bindings.c.beneficiary_id),
     tables.bindings.c.id,
 )
+_FIND_SETTLED = Keyed(
+    select(
+        tables.settlements.c.id,
+        tables.settlements.c.patient_id,
+        tables.settlements.c.region,
+        tables.settlements.c.institution_code,
+        tables.settlements.c.request_id,
+    ),
+    tables.settlements.c.id,
+)
+_READ_SETTLEMENTS = keyed(tables.settlements.c.id)
+_READ_REFUNDS = keyed(tables.refunds.c.settlement_id)
 _READ_CATALOGUE = keyed(tables.catalog_items.c.catalog_code)
-_CLAIM = Claiming(tables.requests)
-_READ_CLAIMED = Lookup(tables.requests)
-_ANSWER = Change(tables.requests, "result_id", "answer")
-_ABANDON = Remove(tables.requests)
 _LOCK_PERSONS = keyed(tables.persons.c.id, lock=True)
 _READ_PERSONS = keyed(tables.persons.c.id)
 _READ_ENROLMENTS = keyed(tables.enrolments.c.person_id)
@@ -104,6 +112,7 @@ _READ_BINDINGS = keyed(tables.bindings.c.id)
 _READ_ACCOUNTS = keyed(tables.accounts.c.person_id)
 _READ_DOCUMENTS = keyed(tables.documents.c.id)
 _READ_DONATIONS = keyed(tables.donor_bindings.c.donor_id)
+_READ_CODES = keyed(tables.credential_uses.c.hash)
 _LOCK_DOCUMENTS = keyed(tables.documents.c.id, lock=True)
 _LOCK_ACCOUNTS = keyed(tables.accounts.c.person_id, lock=True)
 _READ_COUNTERS = keyed(
@@ -144,7 +153,7 @@ def _absorb(state: State, table: Table, cursors: Iterable[Cursor[Row]]) -> None:
 
 def look_up(tx: Tx, state: State, lookups: Sequence[Lookups], *, by_region: bool) -> None:
     """Before any lock: the institutions and people, and whose the things are, that requests name
-    from outside; of holds, the institutions too.
+    from outside; of holds and settlements, the institutions too.
     """
     codes = {code for lookup in lookups for code in lookup.institution_codes}
     hashes = {found for lookup in lookups for found in lookup.identities}
@@ -162,12 +171,24 @@ def look_up(tx: Tx, state: State, lookups: Sequence[Lookups], *, by_region: bool
     ]
     parties = _FIND_PARTIES.run(tx, bindings, by_region=by_region)
     places = _FIND_PLACES.run(tx, owned.get(tables.holds.name, ()), by_region=by_region)
+    settled = {found for lookup in lookups for found in lookup.settlements}
+    find_settled(tx, state, settled, by_region=by_region)
     _absorb(state, tables.institutions, institutions)
     _absorb(state, tables.person_directory, [people] if people else [])
     state.owners.update((thing, owner) for cursor in owners for thing, owner in cursor)
     state.parties.update((found, tuple(people)) for cursor in parties for found, *people in cursor)
-    of_holds = {code for cursor in places for (code,) in cursor} - {"", *codes}
-    _absorb(state, tables.institutions, _find_institutions(tx, of_holds))
+    of_things = {code for cursor in places for (code,) in cursor}
+    of_things.update(code for _, (_, code, _) in state.settled.values())
+    _absorb(state, tables.institutions, _find_institutions(tx, of_things - {"", *codes}))
+
+
+def find_settled(tx: Tx, state: State, settlements: Iterable[UUID], *, by_region: bool) -> None:
+    """Whose settlements these are, and which request made each; neither ever changes."""
+    keys = [key_of(found) for found in settlements]
+    for cursor in _FIND_SETTLED.run(tx, keys, by_region=by_region):
+        state.settled.update(
+            (found, (patient, tuple(made_by))) for found, patient, *made_by in cursor
+        )
 
 
 def _find_institutions(tx: Tx, codes: Collection[str]) -> list[Cursor[Row]]:
@@ -183,45 +204,18 @@ def _by_table(things: Iterable[tuple[Table, UUID]]) -> Mapping[str, Sequence[Key
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A request that was answered before."""
-
-    method: str
-    content: Mapping[int, bytes]
-    answer: bytes
-
-
-def claim(tx: Tx, claims: Iterable[Claim], *, by_region: bool) -> dict[ClaimKey, Taken]:
-    """Stage (a): claim request keys in order; returns those that were answered before.
-
-    A key that another process holds is waited for, then read.
-    """
-    at = datetime.now(UTC)
-    fresh: dict[ClaimKey, Row] = {}
-    for one in claims:
-        row = (*one.key, one.method, _dump_content(one.content), None, None, at)
-        fresh.setdefault(one.key, row)
-    cursors = _CLAIM.run(tx, [fresh[key] for key in sorted(fresh)], by_region=by_region)
-    free = {key for cursor in cursors for key in cursor}
-    taken = _READ_CLAIMED.run(tx, sorted(fresh.keys() - free), by_region=by_region)
-    return {
-        (region, caller, request_id): Taken(method, _load_content(content), answer)
-        for cursor in taken
-        for region, caller, request_id, method, content, _, answer, _ in cursor
-    }
-
-
 def lock_persons(
     tx: Tx, state: State, keys: Sequence[Keys], *, by_region: bool, lock: bool
 ) -> None:
     """Stage (b): lock people, then read where they are insured and who may pay for them.
 
-    Of donors, the index of those they pay for is read too; prices are read beside all this.
+    Of donors, the index of those they pay for is read too, and what their patients' locks keep
+    still of settlements; prices are read beside all this.
     """
     people = [key_of(person) for one in keys for person in one.persons]
     donors = [key_of(donor) for one in keys for donor in one.donors]
     catalogue = [item for one in keys for item in one.catalogue]
+    settlements = [key_of(settlement) for one in keys for settlement in one.settlements]
     persons = (_LOCK_PERSONS if lock else _READ_PERSONS).run(tx, people, by_region=by_region)
     reads = [
         (tables.persons, persons),
@@ -229,6 +223,8 @@ def lock_persons(
         (tables.bindings, _READ_BINDINGS_OF.run(tx, people, by_region=by_region)),
         (tables.donor_bindings, _READ_DONATIONS.run(tx, donors, by_region=by_region)),
         (tables.catalog_items, _READ_CATALOGUE.run(tx, catalogue, by_region=by_region)),
+        (tables.settlements, _READ_SETTLEMENTS.run(tx, settlements, by_region=by_region)),
+        (tables.refunds, _READ_REFUNDS.run(tx, settlements, by_region=by_region)),
     ]
     for table, cursors in reads:
         _absorb(state, table, cursors)
@@ -245,6 +241,7 @@ def lock_accounts(
     documents = [key_of(document) for one in wanted for document in one.documents]
     counters = [key_of(subject) for one in wanted for subject, _ in one.counters]
     first_day = min((day for one in wanted for _, day in one.counters), default=date.max)
+    codes = [code for one in wanted for code in one.codes]
     donations = [key_of(binding) for index in state.donor_index.values() for binding in index]
     lock_accounts = _LOCK_ACCOUNTS if lock else _READ_ACCOUNTS
     lock_documents = _LOCK_DOCUMENTS if lock else _READ_DOCUMENTS
@@ -254,6 +251,7 @@ def lock_accounts(
         (tables.persons, _READ_PERSONS.run(tx, others, by_region=by_region)),
         (tables.enrolments, _READ_ENROLMENTS.run(tx, others, by_region=by_region)),
         (tables.bindings, _READ_BINDINGS.run(tx, donations, by_region=by_region)),
+        (tables.credential_uses, _READ_CODES.run(tx, codes, by_region=by_region)),
         (
             tables.counters,
             _READ_COUNTERS.run(tx, counters, by_region=by_region, first_day=first_day),
@@ -261,7 +259,8 @@ def lock_accounts(
     ]
     things = _by_table(thing for one in wanted for thing in one.things)
     for name, keys in things.items():
-        cursors = _READ_THINGS[name].run(tx, keys, by_region=by_region)
+        read = (_LOCK_THINGS if lock else _READ_THINGS)[name]
+        cursors = read.run(tx, keys, by_region=by_region)
         reads.append((tables.metadata.tables[name], cursors))
     clock = tx.execute(_CLOCK, binary=True)
     for table, cursors in reads:
@@ -291,7 +290,7 @@ def record(
     tx: Tx,
     state: State,
     decisions: Sequence[Decision],
-    answered: Mapping[ClaimKey, Decision],
+    answered: Mapping[ClaimKey, Taken],
     abandoned: Iterable[ClaimKey],
     *,
     by_region: bool,
@@ -306,9 +305,7 @@ def record(
     _MOVE.run(
         tx, [_moved(state.accounts[found]) for found in sorted(state.touched)], by_region=by_region
     )
-    answers = [(*key, answered[key].result_id, answered[key].answer) for key in sorted(answered)]
-    _ANSWER.run(tx, answers, by_region=by_region)
-    _ABANDON.run(tx, sorted(abandoned), by_region=by_region)
+    claims.conclude(tx, answered, abandoned, by_region=by_region)
 
 
 class _Rows:
@@ -358,14 +355,3 @@ def _moved(account: AccountRow) -> Row:
         account.seq,
         account.recorded_at,
     )
-
-
-_FIELD = struct.Struct("!H8s")
-
-
-def _dump_content(content: Mapping[int, bytes]) -> bytes:
-    return b"".join(_FIELD.pack(number, content[number]) for number in sorted(content))
-
-
-def _load_content(kept: bytes) -> dict[int, bytes]:
-    return dict(_FIELD.iter_unpack(kept))

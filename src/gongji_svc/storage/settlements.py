@@ -1,7 +1,7 @@
 """Settlements: the rows they are kept in, the sums they count, and how they are found again."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -9,13 +9,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, select
 
+from gongji_svc.domain.policy_values import NO_CAPS
 from gongji_svc.domain.settlement import Bill, Plan
 from gongji_svc.domain.settlement_record import to_record
 from gongji_svc.domain.settlement_state import SettlementState
 from gongji_svc.domain.waterfall import Used
 from gongji_svc.storage import tables
 from gongji_svc.storage.ids import region_of
-from gongji_svc.storage.state import State
+from gongji_svc.storage.refunds import RefundRow, find_refunds
+from gongji_svc.storage.state import ClaimKey, State
 from gongji_svc.storage.statements import Row
 
 
@@ -48,6 +50,11 @@ def counter_row(state: State, subject_id: UUID, kind: str, day: date, more_fen: 
     return (region_of(subject_id), subject_id, kind, day, amount_fen)
 
 
+def household_bindings(bill: Bill) -> set[UUID]:
+    """The bindings whose use counts against all that the donor gives."""
+    return {d.binding.binding_id for d in bill.donors if d.policy.household_caps != NO_CAPS}
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """A settlement to be kept."""
@@ -68,6 +75,8 @@ class Settled:
         detail: dict[str, Any] = {"plan": to_record(self.plan), "donors": dict(self.donor_names)}
         if self.sealed_agent is not None:
             detail["agent"] = self.sealed_agent
+        if household := household_bindings(bill):
+            detail["household"] = sorted(household)
         return (
             region_of(self.settlement_id),
             self.settlement_id,
@@ -99,17 +108,64 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class SettlementRow:
+    """A row of `settlements`, by name."""
+
+    region: str
+    id: UUID
+    institution_code: str
+    request_id: str
+    patient_id: UUID
+    insured_region: str
+    insurance: str
+    visit_type: str
+    account_use: str
+    state: str
+    total_fen: int
+    full_self_pay_fen: int
+    over_limit_fen: int
+    pre_self_pay_fen: int
+    in_scope_fen: int
+    deductible_fen: int
+    fund_ratio_bp: int
+    fund_pay_fen: int
+    personal_fen: int
+    account_pay_fen: int
+    mutual_aid_pay_fen: int
+    cash_pay_fen: int
+    policy: str
+    detail: Mapping[str, Any]
+    occurred_at: datetime
+    recorded_at: datetime
+
+    def row(self) -> Row:
+        """The values in column order."""
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    @property
+    def made_by(self) -> ClaimKey:
+        """The key of the request that made it."""
+        return (self.region, self.institution_code, self.request_id)
+
+
+def settlement_in(state: State, settlement_id: UUID) -> SettlementRow | None:
+    """The gathered settlement, None when there is none."""
+    row = state.settlements.get(settlement_id)
+    return None if row is None else SettlementRow(*row)
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """A settlement that was found: the first answer's bytes, and what has become of it."""
+    """A settlement that was found: the first answer's bytes, and the steps that gave back since."""
 
     settlement_id: UUID
     region: str
     institution_code: str
     patient_id: UUID
     insured_region: str
-    state: str
     detail: Mapping[str, Any]
     first_answer: bytes
+    steps: Sequence[RefundRow] = ()
 
 
 _SETTLEMENTS = tables.settlements.c
@@ -120,9 +176,9 @@ _FOUND = select(
     _SETTLEMENTS.institution_code,
     _SETTLEMENTS.patient_id,
     _SETTLEMENTS.insured_region,
-    _SETTLEMENTS.state,
     _SETTLEMENTS.detail,
     _REQUESTS.answer,
+    _SETTLEMENTS.state,
 ).join(
     tables.requests,
     and_(
@@ -139,7 +195,14 @@ def find_by_id(tx: Connection, settlement_id: UUID) -> Found | None:
         _SETTLEMENTS.region == region_of(settlement_id), _SETTLEMENTS.id == settlement_id
     )
     row = tx.execute(named).one_or_none()
-    return None if row is None else Found(*row)
+    if row is None:
+        return None
+    *values, state = row
+    found = Found(*values)
+    if state == SettlementState.SETTLED:
+        return found
+    # What is read later is at least as new: the steps alone say how it stands.
+    return replace(found, steps=find_refunds(tx, settlement_id))
 
 
 def find_by_request(tx: Connection, institution_code: str, request_id: str) -> Found | None:

@@ -24,6 +24,10 @@ ClaimKey = tuple[str, str, str]
 """(region, caller, request_id), the order in which claims are made."""
 
 
+CodeKey = tuple[str, bytes]
+"""Under what the use of a one-time code is kept: its person's home region, its keyed hash."""
+
+
 TableRow = tuple[Table, Row]
 """A row, or the primary key of one, and where it belongs."""
 
@@ -45,31 +49,50 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A request that was answered; without an answer: blocked, so that it never will be."""
+
+    method: str
+    content: Mapping[int, bytes]
+    answer: bytes | None
+    result_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lookups:
     """What a request names from outside: institution codes, hashes of certificates or cards, and
-    things of people who are not named: bindings, and what has one owner, such as accounts.
+    things of people who are not named: bindings, settlements, and what has one owner, such as
+    accounts.
     """
 
     institution_codes: tuple[str, ...] = ()
     identities: tuple[bytes, ...] = ()
     owned: tuple[tuple[Table, UUID], ...] = ()
     bindings: tuple[UUID, ...] = ()
+    settlements: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a command claims and locks first: its idempotency key, and people."""
+    """What a command claims and locks first: its idempotency key, and people.
+
+    `original` is the request that this one is about: its key is claimed too, and blocked when
+    nobody had made it. The settlements' patients are among the people.
+    """
 
     claim: Claim | None = None
     persons: tuple[UUID, ...] = ()
     donors: tuple[UUID, ...] = ()  # whose bindings as donor are read
     catalogue: tuple[tuple[str, str], ...] = ()  # (region, catalogue code)
+    original: ClaimKey | None = None
+    settlements: tuple[UUID, ...] = ()  # read with their refunds
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a command needs once people are locked: accounts of people, others' data, running sums,
-    documents, and rows of things that only their owner's account lock keeps still.
+    documents, rows of things that only their owner's account lock keeps still (a risk signal has
+    no owner and is locked itself), and uses of one-time codes of the people locked.
     """
 
     accounts_of: tuple[UUID, ...] = ()
@@ -77,6 +100,7 @@ class Wanted:
     counters: tuple[tuple[UUID, date], ...] = ()  # (person or binding, first day)
     documents: tuple[UUID, ...] = ()
     things: tuple[tuple[Table, UUID], ...] = ()
+    codes: tuple[CodeKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +167,8 @@ class State:
     institutions: dict[str, Row] = field(default_factory=dict)
     owners: dict[UUID, UUID] = field(default_factory=dict)  # of what is owned; they never change
     parties: dict[UUID, tuple[UUID, UUID]] = field(default_factory=dict)  # donor and beneficiary
+    settled: dict[UUID, tuple[UUID, ClaimKey]] = field(default_factory=dict)  # patient and request
+    requests: dict[ClaimKey, Taken] = field(default_factory=dict)  # answered before, or till now
     catalogue: dict[tuple[str, str], list[Row]] = field(default_factory=lambda: defaultdict(list))
     persons: dict[UUID, Row] = field(default_factory=dict)
     enrolments: dict[UUID, dict[tuple[str, str], Row]] = field(
@@ -158,7 +184,10 @@ class State:
     )
     documents: dict[UUID, Row] = field(default_factory=dict)
     holds: dict[UUID, Row] = field(default_factory=dict)
-    things: dict[UUID, Row] = field(default_factory=dict)  # adjustments, suspense items
+    settlements: dict[UUID, Row] = field(default_factory=dict)
+    refunds: dict[UUID, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    things: dict[UUID, Row] = field(default_factory=dict)  # adjustments, suspense items, signals
+    credential_uses: dict[bytes, Row] = field(default_factory=dict)
     touched: set[UUID] = field(default_factory=set)
     entries: list[Row] = field(default_factory=list)
     ledger_lines: list[Row] = field(default_factory=list)
@@ -312,8 +341,12 @@ _ABSORB: dict[str, Callable[[State, Row], None]] = {
     "counters": _counter,
     "documents": lambda state, row: state.documents.__setitem__(_document_id(row), row),
     "holds": lambda state, row: state.holds.__setitem__(row[1], row),
+    "settlements": lambda state, row: state.settlements.__setitem__(row[1], row),
+    "refunds": lambda state, row: state.refunds[row[1]].append(row),
     "adjustments": _thing,
     "suspense": _thing,
+    "risk_signals": _thing,
+    "credential_uses": lambda state, row: state.credential_uses.__setitem__(row[1], row),
 }
 
 _FORGET: dict[str, Callable[[State, Row], object]] = {

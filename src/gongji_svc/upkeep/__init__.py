@@ -15,6 +15,7 @@ import structlog
 from gongji_svc.services.binding_checking import JOB
 from gongji_svc.services.office import Office
 from gongji_svc.upkeep.bindings import check_bindings
+from gongji_svc.upkeep.credentials import remove_old_codes
 from gongji_svc.upkeep.documents import remove_old_documents
 from gongji_svc.upkeep.holds import expire_holds
 from gongji_svc.upkeep.seals import seal_entries
@@ -40,6 +41,7 @@ JOBS = (
     Job("expire-holds", expire_holds, rest_seconds=1.0),
     Job("seal-entries", seal_entries, rest_seconds=1.0),
     Job("remove-old-documents", remove_old_documents, rest_seconds=300.0),
+    Job("remove-old-codes", remove_old_codes, rest_seconds=300.0),
     Job("move-year-end", move_year_end, rest_seconds=300.0),
 )
 

@@ -98,8 +98,7 @@ class SelfBinding(Refusal):
 class BindingOverlaps(Refusal):
     """The two are already bound in part of that period ({effective_from} to {effective_to}).
 
-    双方在该时间段内已存在共济关系（{effective_from}至{effective_to}）。请选择其他时间段，或先
-    解除原共济关系。
+    双方在该时间段内已存在{what_zh}（{effective_from}至{effective_to_zh}）。{remedy_zh}。
     """
 
 
@@ -239,14 +238,14 @@ class BindingNotFound(Refusal):
 class BindingNotPending(Refusal):
     """The binding is not waiting for review any more (state {state}).
 
-    该申请已审核或已撤回（当前状态：{state}），无需再审核。
+    该申请已审核或已撤回（当前状态：{state_zh}），无需再审核。
     """
 
 
 class BindingNotActive(Refusal):
     """The binding's state {state} does not allow the change.
 
-    该共济关系当前状态（{state}）不能进行此操作。如需使用，请重新办理绑定。
+    该共济关系当前状态（{state_zh}）不能进行此操作。如需使用，请重新办理绑定。
     """
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -38,11 +39,14 @@ class Refusal(Exception):
         *,
         violations: Sequence[Violation] = (),
         retry_after_seconds: float | None = None,
+        records: Sequence[Any] = (),
         **details: str,
     ) -> None:
+        """`records` are rows, with their tables, that are kept although nothing was done."""
         self.details = details
         self.violations = tuple(violations)
         self.retry_after_seconds = retry_after_seconds
+        self.records = tuple(records)
         super().__init__(self.message)
 
     @property

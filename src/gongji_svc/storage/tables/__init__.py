@@ -33,6 +33,7 @@ from gongji_svc.storage.tables.people import (
     person_directory,
     persons,
 )
+from gongji_svc.storage.tables.risk import risk_signals
 from gongji_svc.storage.tables.seals import block_accounts, blocks
 from gongji_svc.storage.tables.settlements import (
     audit_records,
@@ -81,6 +82,7 @@ __all__ = [
     "persons",
     "refunds",
     "requests",
+    "risk_signals",
     "settlements",
     "suspense",
 ]

@@ -107,7 +107,7 @@ credential_uses = Table(
     region(),
     Column("hash", LargeBinary, primary_key=True, comment="keyed hash of the one-time code"),
     Column("person_id", Uuid, nullable=False),
-    Column("institution_code", Text, nullable=False, comment="the only one it is good for now"),
+    Column("institution_code", Text, nullable=False, comment="where it is good, and nowhere else"),
     instant("good_until"),
     Column("settlement_id", Uuid, comment="what used it up; absent: previewed only"),
     Index(None, "good_until"),

@@ -18,7 +18,7 @@ def upgrade() -> None:
     sa.Column('region', sa.Text(), nullable=False),
     sa.Column('hash', sa.LargeBinary(), nullable=False, comment='keyed hash of the one-time code'),
     sa.Column('person_id', sa.Uuid(), nullable=False),
-    sa.Column('institution_code', sa.Text(), nullable=False, comment='the only one it is good for now'),
+    sa.Column('institution_code', sa.Text(), nullable=False, comment='where it is good, and nowhere else'),
     sa.Column('good_until', sa.DateTime(timezone=True), nullable=False),
     sa.Column('settlement_id', sa.Uuid(), nullable=True, comment='what used it up; absent: previewed only'),
     sa.PrimaryKeyConstraint('region', 'hash', name=op.f('credential_uses_pkey')),

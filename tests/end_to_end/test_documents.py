@@ -250,6 +250,10 @@ server.main()
 """
 
 
+# Or a quick client takes in a whole document before anybody reads it.
+_SMALL_WINDOW = ("grpc.http2.bdp_probe", 0)
+
+
 @pytest.fixture
 def impatient(database: Database) -> Iterator[grpc.Channel]:
     """The way to a front that gives a call two seconds."""
@@ -260,7 +264,8 @@ def impatient(database: Database) -> Iterator[grpc.Channel]:
         assert front.stdin is not None and front.stdout is not None
         front.stdin.write(settings.dump())
         front.stdin.flush()
-        with grpc.insecure_channel(f"127.0.0.1:{int(front.stdout.readline())}") as channel:
+        address = f"127.0.0.1:{int(front.stdout.readline())}"
+        with grpc.insecure_channel(address, options=[_SMALL_WINDOW]) as channel:
             assert health(channel) == HealthCheckResponse.SERVING
             yield channel
 

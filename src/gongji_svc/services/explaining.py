@@ -13,7 +13,6 @@ from uuid import UUID
 from gongji.v1 import binding_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
-from gongji_svc.domain.access import Role
 from gongji_svc.domain.binding import LIVING, Binding, EndCause, state_on
 from gongji_svc.domain.calendar import day_of, first_of_next_month
 from gongji_svc.domain.explanation import obstacle_advised, over_advised
@@ -25,6 +24,7 @@ from gongji_svc.domain.waterfall import Donor, own_legs, smallest_limit
 from gongji_svc.services import till
 from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.bills import donors_of as donors_at_till
+from gongji_svc.services.binding_access import sides
 from gongji_svc.services.days import date_of
 from gongji_svc.services.looking import looked
 from gongji_svc.services.names import enum_name, enum_number
@@ -251,9 +251,8 @@ def read_explain(office: Office, asked: Asked) -> Explain:
 
 
 def _named(office: Office, asked: Asked) -> Sequence[Kept]:
-    """The binding with the id: for its two people, and clerks of the donor's region.
-
-    Whoever is named beside it must be of it.
+    """The binding with the id, for who acts for one of its two people; whoever is named beside it
+    must be of it.
     """
     caller, today = asked.caller, office.today()
     binding_id = parse_id(asked.message.binding_id)
@@ -266,10 +265,8 @@ def _named(office: Office, asked: Asked) -> Sequence[Kept]:
         if any(text and parse_id(text) != one for text, one in zip(texts, pair, strict=True)):
             raise errors.AccessDenied
         known = read_people(tx, pair, office.sealer)
-    if caller.role is not Role.CITIZEN:
-        del known[kept.binding.beneficiary_id]
-    at_home = caller.subject == kept.donor_region
-    if not at_home and not any(reaches(caller, person, today) for person in known.values()):
+    donor, beneficiary = (known[person_id] for person_id in pair)
+    if not sides(caller, kept, donor, beneficiary, today):
         raise errors.AccessDenied
     return [kept]
 

@@ -6,6 +6,7 @@ import pytest
 
 from gongji.v1 import settlement_pb2 as pb
 from gongji_svc.domain import errors
+from gongji_svc.domain.guardian import Guardian, GuardianKind
 from gongji_svc.storage.database import Database
 from tests.families import Families
 from tests.services.driver import Driver
@@ -75,6 +76,21 @@ def test_the_patient_reads_why_a_relative_paid_nothing_and_the_till_does_not(
     seen = driver.call("citizen", patient, "SettlementService", "GetSettlement", request).settlement
     assert "DONOR_SKIPPED" not in {step.rule for step in settlement.explanation}
     assert "DONOR_SKIPPED" in {step.rule for step in seen.explanation}
+
+
+def test_a_guardian_reads_what_the_ward_reads(driver: Driver, families: Families) -> None:
+    code = families.institution(ULANQAB)
+    mother = families.person(ULANQAB)
+    registered = Guardian(mother.person_id, GuardianKind.REGISTERED)
+    ward = families.person(ULANQAB, balance_fen=10_000, guardians=[registered])
+    settlement = settle(driver, code, request_of(code, ward)).settlement
+    request = pb.GetSettlementRequest(settlement_id=settlement.settlement_id)
+    seen = [
+        driver.call("citizen", reader, "SettlementService", "GetSettlement", request).settlement
+        for reader in (ward, mother)
+    ]
+    assert seen[0] == seen[1]
+    assert seen[0].lines
 
 
 def get_refusal(driver: Driver, role: str, subject: object, request: Any) -> tuple[str, str]:

@@ -65,6 +65,19 @@ settlements = Table(
     # Ids are ordered by time: a list needs no other order.
     Index(None, "region", "institution_code", "id"),
     Index(None, "patient_id", "id"),
+    # Of people insured elsewhere: what is settled at home is found by its region.
+    Index(
+        "settlements_from_elsewhere_idx",
+        "insured_region",
+        "id",
+        postgresql_where=text("insured_region <> region"),
+    ),
+    Index(
+        None,
+        "recorded_at",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": True},
+    ),
     CheckConstraint("total_fen = fund_pay_fen + personal_fen", name="total_by_payer"),
     CheckConstraint("personal_fen = account_pay_fen + cash_pay_fen", name="personal"),
     CheckConstraint(

@@ -255,6 +255,17 @@ def test_a_journal_that_is_off_zero_is_named(books: Books, audited: Audited) -> 
     assert audited() == [f"difference: journal {journal_id} is off by -7 fen in {HOHHOT}"]
 
 
+def test_a_suspense_item_that_nobody_booked_is_named(books: Books, audited: Audited) -> None:
+    books.change(
+        "INSERT INTO suspense SELECT region, gen_random_uuid(), id, person_id, pool_region, 100,"
+        " NULL, 'OPEN', now(), NULL, '', '{{}}', NULL, '' FROM accounts WHERE id = '{a}'"
+    )
+    assert audited() == [
+        f"difference: suspense of account {books.account_id} in {HOHHOT} is 100 fen by its open "
+        "items, 0 fen by the journals"
+    ]
+
+
 def test_of_many_differences_the_first_are_told_and_how_many_more(
     books: Books, audited: Audited
 ) -> None:

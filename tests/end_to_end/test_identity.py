@@ -68,6 +68,8 @@ def test_a_call_without_a_good_token_is_not_let_in(counter: Counter) -> None:
         signed(sub=code, role="king"),
         signed(sub=code, role=None),
         signed(sub=None),
+        signed(sub=ULANQAB, role="agency", actor=""),
+        signed(sub=ULANQAB, role="agency", actor="c-17 "),
     ):
         assert refused(counter, metadata) == (StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
 

@@ -80,7 +80,9 @@ class Verifier:
                 options={"require": ["exp", "sub", "role"]},
             )
             caller = Caller(Role(claims["role"]), claims["sub"], claims.get("actor") or "")
-            if caller.role in STAFF and not caller.actor:
+            unnamed = caller.role in STAFF and not caller.actor
+            # "c-17" and "c-17 " would be two people to a rule that asks for a second one.
+            if unnamed or caller.actor != caller.actor.strip():
                 raise Unauthenticated
         except (jwt.InvalidTokenError, ValueError) as wrong:
             raise Unauthenticated from wrong

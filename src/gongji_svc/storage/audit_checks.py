@@ -14,7 +14,7 @@ import sqlalchemy
 from sqlalchemy import text as sql
 
 from gongji_svc.storage import migrate, tables
-from gongji_svc.storage.book_checks import check_accounts, check_journals
+from gongji_svc.storage.book_checks import check_accounts, check_journals, check_suspense
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.seal_checks import Finding, check_blocks, check_heads, check_unsealed
 from gongji_svc.storage.seals import next_region
@@ -70,6 +70,7 @@ class Audit:
             self.watcher.begin("journals", None)
             count = self._counting("journals by region")
             yield from _first(check_journals(tx, self.region, count))
+            yield from _first(check_suspense(tx, self.region))
             yield from _first(self._check_heads(tx))
 
     def _check_region(self, tx: sqlalchemy.Connection, region: str) -> Iterator[Finding]:

@@ -1,4 +1,5 @@
-"""The books against themselves: an account against its entries and holds, a journal against zero.
+"""The books against themselves: an account against its entries and holds, suspense against its
+lines, a journal against zero.
 
 Rule: the database reckons and answers only what does not fit, region by region where it can, so
 nothing grows with the books but the time it takes.
@@ -66,6 +67,33 @@ _JOURNALS = sql(
     SELECT journal_id, books, sum_fen FROM sums WHERE sum_fen <> 0
     """
 )
+
+# Open items, and what the books hold in suspense for the same closed account.
+_SUSPENSE = sql(
+    """
+    WITH items AS (
+        SELECT pool_region AS books, CAST(account_id AS text) AS account, sum(amount_fen) AS fen
+        FROM suspense WHERE state = 'OPEN' GROUP BY pool_region, account_id
+    ), held AS (
+        SELECT region AS books, counterparty AS account, sum(amount_fen) AS fen
+        FROM ledger_lines WHERE side = 'SUSPENSE' GROUP BY region, counterparty
+    )
+    SELECT coalesce(i.books, h.books) AS books, coalesce(i.account, h.account) AS account,
+           coalesce(i.fen, 0) AS items_fen, coalesce(h.fen, 0) AS held_fen
+    FROM items AS i FULL JOIN held AS h ON h.books = i.books AND h.account = i.account
+    WHERE coalesce(i.fen, 0) <> coalesce(h.fen, 0)
+        AND (CAST(:region AS text) IS NULL OR coalesce(i.books, h.books) = :region)
+    """
+)
+
+
+def check_suspense(tx: sqlalchemy.Connection, region: str | None) -> Iterator[Finding]:
+    """Whether the open items of closed accounts are what the books hold for them."""
+    for row in tx.execute(_SUSPENSE, {"region": region}, execution_options=STREAMED):
+        yield Finding(
+            f"suspense of account {row.account} in {row.books} is {row.items_fen} fen by its open "
+            f"items, {row.held_fen} fen by the journals"
+        )
 
 
 def check_accounts(tx: sqlalchemy.Connection, region: str) -> Iterator[Finding]:

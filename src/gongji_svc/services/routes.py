@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from gongji_svc.domain.access import Caller
 from gongji_svc.domain.errors import ServiceUnavailable
 from gongji_svc.engine import Command
-from gongji_svc.services import account, binding, messages, registry, settlement
+from gongji_svc.services import account, binding, messages, payment, registry, settlement
 from gongji_svc.services.access import check_subject
 from gongji_svc.services.asked import Asked
 from gongji_svc.services.batching import Batch, Item
@@ -36,6 +36,7 @@ _SERVICES = {
     "BindingService": binding,
     "AccountService": account,
     "SettlementService": settlement,
+    "PaymentService": payment,
 }
 
 

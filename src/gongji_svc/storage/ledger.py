@@ -79,7 +79,8 @@ _OWNED = {
     tables.suspense.name: tables.suspense.c.owner_id,
 }
 _FIND_OWNERS = {
-    name: Keyed(select(owner.table.c.id, owner), owner.table.c.id) for name, owner in _OWNED.items()
+    owner.table.name: Keyed(select(owner.table.c.id, owner), owner.table.c.id)
+    for owner in (*_OWNED.values(), tables.premium_payments.c.beneficiary_id)
 }
 _READ_THINGS = {
     table.name: keyed(table.c.id)
@@ -103,6 +104,7 @@ _FIND_SETTLED = Keyed(
 )
 _READ_SETTLEMENTS = keyed(tables.settlements.c.id)
 _READ_REFUNDS = keyed(tables.refunds.c.settlement_id)
+_READ_PREMIUMS = keyed(tables.premium_payments.c.beneficiary_id)
 _READ_CATALOGUE = keyed(tables.catalog_items.c.catalog_code)
 _LOCK_PERSONS = keyed(tables.persons.c.id, lock=True)
 _READ_PERSONS = keyed(tables.persons.c.id)
@@ -210,12 +212,13 @@ def lock_persons(
     """Stage (b): lock people, then read where they are insured and who may pay for them.
 
     Of donors, the index of those they pay for is read too, and what their patients' locks keep
-    still of settlements; prices are read beside all this.
+    still of settlements and premiums; prices are read beside all this.
     """
     people = [key_of(person) for one in keys for person in one.persons]
     donors = [key_of(donor) for one in keys for donor in one.donors]
     catalogue = [item for one in keys for item in one.catalogue]
     settlements = [key_of(settlement) for one in keys for settlement in one.settlements]
+    premiums_of = [key_of(person) for one in keys for person in one.premiums_of]
     persons = (_LOCK_PERSONS if lock else _READ_PERSONS).run(tx, people, by_region=by_region)
     reads = [
         (tables.persons, persons),
@@ -225,6 +228,7 @@ def lock_persons(
         (tables.catalog_items, _READ_CATALOGUE.run(tx, catalogue, by_region=by_region)),
         (tables.settlements, _READ_SETTLEMENTS.run(tx, settlements, by_region=by_region)),
         (tables.refunds, _READ_REFUNDS.run(tx, settlements, by_region=by_region)),
+        (tables.premium_payments, _READ_PREMIUMS.run(tx, premiums_of, by_region=by_region)),
     ]
     for table, cursors in reads:
         _absorb(state, table, cursors)

@@ -77,7 +77,7 @@ class Keys:
     """What a command claims and locks first: its idempotency key, and people.
 
     `original` is the request that this one is about: its key is claimed too, and blocked when
-    nobody had made it. The settlements' patients are among the people.
+    nobody had made it. The settlements' patients are among the people, and whose premiums are read.
     """
 
     claim: Claim | None = None
@@ -86,6 +86,7 @@ class Keys:
     catalogue: tuple[tuple[str, str], ...] = ()  # (region, catalogue code)
     original: ClaimKey | None = None
     settlements: tuple[UUID, ...] = ()  # read with their refunds
+    premiums_of: tuple[UUID, ...] = ()  # people whose premium payments are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ class State:
     holds: dict[UUID, Row] = field(default_factory=dict)
     settlements: dict[UUID, Row] = field(default_factory=dict)
     refunds: dict[UUID, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    premiums_of: dict[UUID, dict[UUID, Row]] = field(default_factory=lambda: defaultdict(dict))
     things: dict[UUID, Row] = field(default_factory=dict)  # adjustments, suspense items, signals
     credential_uses: dict[bytes, Row] = field(default_factory=dict)
     touched: set[UUID] = field(default_factory=set)
@@ -343,6 +345,7 @@ _ABSORB: dict[str, Callable[[State, Row], None]] = {
     "holds": lambda state, row: state.holds.__setitem__(row[1], row),
     "settlements": lambda state, row: state.settlements.__setitem__(row[1], row),
     "refunds": lambda state, row: state.refunds[row[1]].append(row),
+    "premium_payments": lambda state, row: state.premiums_of[row[2]].__setitem__(row[1], row),
     "adjustments": _thing,
     "suspense": _thing,
     "risk_signals": _thing,

@@ -33,6 +33,7 @@ from gongji_svc.storage.tables.people import (
     person_directory,
     persons,
 )
+from gongji_svc.storage.tables.premiums import premium_payments, tax_messages
 from gongji_svc.storage.tables.risk import risk_signals
 from gongji_svc.storage.tables.seals import block_accounts, blocks
 from gongji_svc.storage.tables.settlements import (
@@ -80,9 +81,11 @@ __all__ = [
     "notices",
     "person_directory",
     "persons",
+    "premium_payments",
     "refunds",
     "requests",
     "risk_signals",
     "settlements",
     "suspense",
+    "tax_messages",
 ]

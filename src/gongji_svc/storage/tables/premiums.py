@@ -1,0 +1,98 @@
+"""Tables of premiums paid for relatives, and what is to be told to the tax authority."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Index,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from gongji_svc.storage.tables.columns import ROOM_FOR_UPDATES, fen, instant, metadata, region
+
+premium_payments = Table(
+    "premium_payments",
+    metadata,
+    region(),
+    Column("id", Uuid, primary_key=True),
+    Column("beneficiary_id", Uuid, nullable=False),
+    Column("donor_id", Uuid, comment="absent: paid by another channel"),
+    Column("binding_id", Uuid, comment="what allowed it; absent: none was needed"),
+    Column("year", SmallInteger, nullable=False, comment="insurance year"),
+    Column("insurance", Text, nullable=False),
+    Column("insured_region", Text, nullable=False, comment="whose rules decide"),
+    Column("state", Text, nullable=False),
+    fen("standard_fen"),
+    fen("subsidy_fen"),
+    fen("payable_fen"),
+    Column("special_group", Text, nullable=False, comment="what brings the subsidy; empty: none"),
+    Column("legs", JSONB, nullable=False, comment="[{account_id, kind, amount_fen, journal_id}]"),
+    Column("policy", Text, nullable=False, comment="the policy blocks that decided it"),
+    Column("wait_months", SmallInteger, nullable=False),
+    Column("benefit_from", Date, comment="absent: the year does not count as paid"),
+    Column("paid_on", Date, nullable=False, comment="decides whether it was in time"),
+    instant("submitted_at"),
+    Column("submitted_by", JSONB, nullable=False, comment="{role, subject, actor}"),
+    instant("answered_at", nullable=True),
+    Column("answer_due_on", Date, comment="last day for the answer; absent: none is set"),
+    Column("tax_voucher_no", Text, nullable=False),
+    Column("reject_reason", Text, nullable=False),
+    Column("refund", JSONB, nullable=False, comment="asked for or made; {}: none"),
+    Column("refund_journal_id", Uuid),
+    Column("external_channel", Text, nullable=False, comment="empty: paid here"),
+    Column("paid_twice", Boolean, nullable=False),
+    Column("request_caller", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Index(None, "region", "beneficiary_id"),
+    Index(None, "beneficiary_id", "id"),
+    Index(None, "donor_id", "id", postgresql_where=text("donor_id IS NOT NULL")),
+    Index(None, "insured_region", "id"),
+    # PRE-02, whoever pays; what another channel took is recorded all the same.
+    Index(
+        "premium_payments_once",
+        "region",
+        "beneficiary_id",
+        "year",
+        "insurance",
+        unique=True,
+        postgresql_where=text(
+            "state IN ('SUBMITTED', 'CONFIRMED', 'REFUND_REQUESTED') AND external_channel = ''"
+        ),
+    ),
+    Index(
+        "premium_payments_unanswered",
+        "insured_region",
+        "answer_due_on",
+        postgresql_where=text("state = 'SUBMITTED'"),
+    ),
+    CheckConstraint("payable_fen = standard_fen - subsidy_fen", name="payable"),
+    CheckConstraint("subsidy_fen BETWEEN 0 AND standard_fen", name="subsidy"),
+    CheckConstraint("(donor_id IS NULL) = (external_channel <> '')", name="payer"),
+    comment="Premiums, one a beneficiary, year and insurance; in the beneficiary's home region.",
+    postgresql_with=ROOM_FOR_UPDATES,
+)
+
+tax_messages = Table(
+    "tax_messages",
+    metadata,
+    region(),
+    Column("id", Uuid, primary_key=True),
+    Column("payment_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False, comment="COLLECT, or REFUND of what was collected"),
+    Column("insured_region", Text, nullable=False, comment="whose tax authority is told"),
+    instant("recorded_at"),
+    instant("due_at"),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("last_error", Text, nullable=False, comment="of the last attempt; empty: none failed"),
+    instant("taken_at", nullable=True),
+    Index("tax_messages_waiting", "due_at", postgresql_where=text("taken_at IS NULL")),
+    Index(None, "region", "payment_id"),
+    comment="The outbox to the tax authority, sent at least once; beside the payment.",
+    postgresql_with=ROOM_FOR_UPDATES,
+)

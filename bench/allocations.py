@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from psycopg.sql import SQL, Identifier
 from bench import cpu
 from bench.report import machine, replace_part, shown, table
 from bench.rounds import Spread, spread
+from gongji_svc.domain.calendar import add_months
 from gongji_svc.storage import embedded, migrate
 from gongji_svc.storage.embedded import EmbeddedServer
 from gongji_svc.storage.ids import new_id
@@ -34,6 +35,7 @@ _PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _FILLED, _ROUND = "filled", "round"
 _PROVINCE = "15"
 _CITIES = 12
+_MONTH = date(2025, 5, 1)  # an account's first row; the others are of the months before
 _FEW = 10  # the file of which memory is compared has so many times fewer rows
 _LOOK_SECONDS = 0.02
 _QUIET_CORES = 0.1
@@ -168,15 +170,16 @@ class Ground:
         return [self._file(chance, ids, count) for count in (rows, rows // _FEW)]
 
     def _file(self, chance: random.Random, ids: Sequence[str], rows: int) -> File:
-        named = [ids[number % len(ids)] for number in range(rows)]
+        named = [(ids[number % len(ids)], number // len(ids)) for number in range(rows)]
         chance.shuffle(named)
         path, total_fen = self._folder / f"{rows}.csv", 0
         with path.open("w", encoding="utf-8") as file:
             file.write("account_id,amount_fen,month\n")
-            for account_id in named:
+            for account_id, months_before in named:
                 fen = chance.randrange(100, 100_000)
                 total_fen += fen
-                file.write(f"{account_id},{fen},2025-05\n")
+                month = add_months(_MONTH, -months_before)
+                file.write(f"{account_id},{fen},{month:%Y-%m}\n")
         return File(path, rows, len(ids), total_fen)
 
     def take(self, load: Callable[["Ground", str, File], float], file: File) -> Load:

@@ -19,11 +19,13 @@ class Seen:
 
     def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         self.faults: list[tuple[int, str]] = []
+        self.texts: list[str] = []
         self.came: list[int] = []
         self._meanwhile = meanwhile
 
     def tell(self, fault: Fault) -> None:
         self.faults.append((fault.line, fault.field))
+        self.texts.append(fault.message_zh)
 
     def read(self, more_bytes: int) -> None:
         """Nobody looks."""
@@ -42,10 +44,17 @@ def written(path: Path, *lines: str) -> Path:
     return path
 
 
-def booked(driver: Driver, path: Path, region: str = HOHHOT, seen: Seen | None = None) -> Allocated:
+def booked(
+    driver: Driver,
+    path: Path,
+    region: str = HOHHOT,
+    seen: Seen | None = None,
+    *,
+    supplement: bool = False,
+) -> Allocated:
     """What came of the file."""
     seen = seen or Seen()
-    return allocate(driver.office, region, path, seen.tell, seen)
+    return allocate(driver.office, region, path, seen.tell, seen, supplement=supplement)
 
 
 def bad_rows(driver: Driver, path: Path, region: str = HOHHOT) -> list[tuple[int, str]]:

@@ -341,7 +341,7 @@ def test_the_command_prints_the_rate(
     text = "certificate_number,name,home_region\n150199198001010015,甲,150100\n"
     file.write_text(text, encoding="utf-8")
     assert command.run(arguments("persons", str(file)), config) == 0
-    assert "1 rows in" in capsys.readouterr().out
+    assert "1 row in" in capsys.readouterr().out
 
 
 def test_the_command_names_bad_rows_and_exits_with_1(
@@ -352,7 +352,7 @@ def test_the_command_names_bad_rows_and_exits_with_1(
     assert command.run(arguments("persons", str(file), "--region", HOHHOT), config) == 1
     told = capsys.readouterr().err
     assert f"{file}:2: name: " in told
-    assert "nothing was loaded: 1 faults" in told
+    assert "nothing was loaded: 1 fault\n" in told
 
 
 def test_a_region_that_is_none_is_the_users_error(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from tests.commands.allocation_files import (
     expect_sound_books,
     written,
 )  # fmt: skip
+from tests.commands.program import gongji
 from tests.commands.test_load import arguments, rows
-from tests.commands.test_work import gongji
 from tests.end_to_end.service import until
 from tests.families import KEYS, Families
 from tests.services.accounts import SERVICE, crediting
@@ -54,11 +54,11 @@ def config(database: Database, tmp_path: Path) -> Config:
 
 
 def file_of(folder: Path, families: Families, accounts: int, count: int) -> Path:
-    """`count` rows of 1 fen, 2 fen, ... over so many accounts, in no order."""
+    """`count` rows of 1 fen, 2 fen, ... over so many accounts, in no order, each with its memo."""
     owners = [families.account(HOHHOT) for _ in range(accounts)]
-    lines = [f"{owners[number % accounts]},{number + 1},2025-05" for number in range(count)]
+    lines = [f"{owners[at % accounts]},{at + 1},2025-05,{at}" for at in range(count)]
     random.Random(5).shuffle(lines)  # noqa: S311 - the same file in every run
-    return written(folder / "2025-05.csv", _HEADER, *lines)
+    return written(folder / "2025-05.csv", f"{_HEADER},memo", *lines)
 
 
 def loading(config: Config, path: Path) -> int:
@@ -72,9 +72,11 @@ def test_the_command_tells_what_it_booked_and_the_second_time_when(
     assert loading(config, path) == 0
     first = capsys.readouterr().out
     assert f"{path}: 10 rows in " in first
-    assert "booked in all 10 rows, 0.55 yuan" in first
+    assert f"booked in all 10 rows of {HOHHOT}, 0.55 yuan" in first
     assert loading(config, path) == 0
-    assert f"{path}: already booked, 10 rows, 0.55 yuan, on 20" in capsys.readouterr().out
+    assert (
+        f"{path}: already booked, 10 rows of {HOHHOT}, 0.55 yuan, on 20" in capsys.readouterr().out
+    )
 
 
 def test_the_command_names_bad_rows_and_exits_with_1(
@@ -84,21 +86,28 @@ def test_the_command_names_bad_rows_and_exits_with_1(
     assert loading(config, path) == 1
     told = capsys.readouterr().err
     assert f"{path}:2: account_id: " in told
-    assert f"{path}: nothing was booked: 1 faults" in told
+    assert f"{path}: nothing was booked: 1 fault\n" in told
 
 
-def test_rows_that_were_refused_exit_with_1_each_time(
+def test_rows_that_were_refused_are_told_and_exit_with_1_each_time(
     config: Config,
     families: Families,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = file_of(tmp_path, families, 2, 2)
+    path = file_of(tmp_path, families, 3, 3)
     monkeypatch.setattr("gongji_svc.services.allocating.GREATEST_BALANCE_FEN", 1)
+    told = []
     for _ in range(2):
         assert loading(config, path) == 1
-        assert f"{path}: 1 rows were refused and not booked" in capsys.readouterr().err
+        told.append(capsys.readouterr().err)
+        assert f"{path}: 2 rows were refused and not booked" in told[-1]
+    fen = [int(line.split(",")[1]) for line in path.read_text().splitlines()[1:]]
+    refused = [line for line, one in enumerate(fen, 2) if one > 1]
+    lines = [line for line in told[0].splitlines() if ": amount_fen: " in line]
+    assert [line.split(":")[1] for line in lines] == [str(line) for line in refused]
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("words", [(), ("--region", "820000")])
@@ -146,7 +155,7 @@ def test_a_command_that_is_killed_again_and_again_books_every_row_once(
             os.kill(running.pid, signal.SIGKILL)
             running.wait(10)
         kept = rows(database, "SELECT rows_booked, done FROM allocation_files")
-        assert kept == [(rows_before, False)]
+        assert kept == [(rows_before, False)] * bool(rows_before)
     with gongji(database, tmp_path, *words) as running:
         assert running.wait(60) == 0
     assert sum(balances(database).values()) == 12_000 * 12_001 // 2
@@ -216,7 +225,8 @@ def test_an_account_that_others_hold_too_long_ends_the_load_and_nothing_is_lost(
     monkeypatch.setattr("gongji_svc.storage.ledger._SETTINGS", ("SET lock_timeout = '100ms'",))
     path = file_of(tmp_path, families, 40, 6_000)
     driver, seen = Driver(database), Seen()
-    with held_back(database, path, 5_500), pytest.raises(DatabaseUnavailable):
+    told = "too long; 5000 rows are known to be booked: run the same command again"
+    with held_back(database, path, 5_500), pytest.raises(DatabaseUnavailable, match=told):
         booked(driver, path, seen=seen)
     assert seen.came == [0, 5_000]
     monkeypatch.undo()

@@ -1,14 +1,15 @@
 """`gongji load`: a CSV file of people, places, accounts, prices or allocations.
 
 Rule: while a row is bad nothing of its file is loaded. Allocations are then booked chunk by chunk:
-run again, the command goes on where it was broken off.
+run again, the command goes on where it was broken off; another file for a month that is booked is
+refused unless it is called a supplement.
 """
 
 import argparse
 import gc
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -35,12 +36,14 @@ from gongji_svc.services.loading_kinds import KINDS
 from gongji_svc.services.office import Office
 from gongji_svc.services.rows import Fault
 from gongji_svc.storage import migrate
+from gongji_svc.storage.allocations import Earlier
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.keycheck import check_keys
 from gongji_svc.storage.keyfile import own_keys
 from gongji_svc.storage.sealing import Sealer
 
 _ALLOCATIONS = "allocations"
+_EARLIER_TOLD = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--region",
         type=_region,
-        help="6 digits; where a row leaves its region empty; whose books, for allocations",
+        help="6 digits: where a row leaves its region empty; for allocations: whose accounts are "
+        "credited, a province's being those of all its cities",
+    )
+    parser.add_argument(
+        "--supplement",
+        action="store_true",
+        help="for allocations: the file adds to others that booked the same months",
     )
     parser.epilog = "The columns: docs/loading.md. Exit status 1: not every row was loaded."
 
@@ -60,6 +69,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     rulebook = regions.load()
     if args.kind == _ALLOCATIONS and not args.region:
         raise UsageError("allocations: name the region whose accounts they are for by --region")
+    if args.kind != _ALLOCATIONS and args.supplement:
+        raise UsageError("--supplement: only a file of allocations can be one")
     if args.region and not rulebook.serves(args.region):
         raise UsageError(
             f"--region {args.region}: no rules for it or its province; nothing was loaded"
@@ -72,7 +83,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         office = Office(database, rulebook, Sealer(keys))
         gc.freeze()  # what is loaded now stays: the collector need not walk it for every chunk
         if args.kind == _ALLOCATIONS:
-            return _run_allocations(office, args.region, args.file)
+            return _run_allocations(office, args.region, args.file, supplement=args.supplement)
         return _run_whole(office, args.kind, args.file, args.region or "")
 
 
@@ -87,11 +98,12 @@ def _run_whole(office: Office, kind: str, path: Path, region: str) -> int:
         )
         return 1
     if loaded.faults:
-        print(f"{path}: nothing was loaded: {loaded.faults} faults", file=sys.stderr)
+        print(f"{path}: nothing was loaded: {_counted(loaded.faults, 'fault')}", file=sys.stderr)
         return 1
     seconds = time.perf_counter() - started
     rate = loaded.rows / seconds
-    print(f"{path}: {loaded.rows} rows in {seconds:.1f} s, {rate:.0f} rows a second")
+    rows = _counted(loaded.rows, "row")
+    print(f"{path}: {rows} in {seconds:.1f} s, {rate:.0f} rows a second")
     return 0
 
 
@@ -158,7 +170,7 @@ class _Bars:
             self._progress.update(self._booking, completed=rows)
 
 
-def _run_allocations(office: Office, region: str, path: Path) -> int:
+def _run_allocations(office: Office, region: str, path: Path, *, supplement: bool) -> int:
     started = time.perf_counter()
     columns = (
         TextColumn("{task.description}"),
@@ -170,7 +182,8 @@ def _run_allocations(office: Office, region: str, path: Path) -> int:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         try:
             bars = _Bars(progress, path)
-            done = allocate(office, region, path, _teller(progress, path), bars)
+            tell = _teller(progress, path)
+            done = allocate(office, region, path, tell, bars, supplement=supplement)
         except FileChanged as changed:
             raise UsageError(f"{path} changed while it was read: nothing was booked") from changed
         except OSError as error:
@@ -181,23 +194,58 @@ def _run_allocations(office: Office, region: str, path: Path) -> int:
 def _report(path: Path, done: Allocated, seconds: float) -> int:
     """Say what came of the file; 0 when each of its rows is booked."""
     now = done.now
-    if done.faults:
-        beside = f" beside the {now.rows_booked} rows before" if now.rows_booked else ""
-        print(f"{path}: nothing was booked{beside}: {done.faults} faults", file=sys.stderr)
+    if done.earlier:
+        _report_earlier(path, done.earlier)
         return 1
+    if done.faults:
+        before = _counted(now.rows_booked, "row")
+        beside = f" beside the {before} before" if now.rows_booked else ""
+        faults = _counted(done.faults, "fault")
+        print(f"{path}: nothing was booked{beside}: {faults}", file=sys.stderr)
+        return 1
+    in_all = f"{_counted(now.rows_booked, 'row')}{_of(now.regions)}"
     yuan = f"{now.booked_fen // 100}.{now.booked_fen % 100:02d} yuan"
     if done.was_done:
-        day = day_of(now.updated_at)
-        print(f"{path}: already booked, {now.rows_booked} rows, {yuan}, on {day}")
+        print(f"{path}: already booked, {in_all}, {yuan}, on {day_of(now.updated_at)}")
     else:
-        rate = done.booked_rows / seconds
+        rows, rate = _counted(done.booked_rows, "row"), done.booked_rows / seconds
         print(
-            f"{path}: {done.booked_rows} rows in {seconds:.1f} s, {rate:.0f} rows a second; "
-            f"booked in all {now.rows_booked} rows, {yuan}"
+            f"{path}: {rows} in {seconds:.1f} s, {rate:.0f} rows a second; "
+            f"booked in all {in_all}, {yuan}"
         )
     if now.rows_refused:
-        print(f"{path}: {now.rows_refused} rows were refused and not booked", file=sys.stderr)
+        were = "was" if now.rows_refused == 1 else "were"
+        refused = _counted(now.rows_refused, "row")
+        print(f"{path}: {refused} {were} refused and not booked", file=sys.stderr)
     return 1 if now.rows_refused else 0
+
+
+def _report_earlier(path: Path, earlier: Sequence[Earlier]) -> None:
+    """Name the files that booked the same, and the way to add to them."""
+    for one in earlier[:_EARLIER_TOLD]:
+        print(
+            f"{path}: {one.month} {one.kind}{_of(one.regions)} was booked by {one.name} (sha256 "
+            f"{one.sha256.hex()[:12]}) on {day_of(one.updated_at)}, "
+            f"{_counted(one.rows_booked, 'row')} in all",
+            file=sys.stderr,
+        )
+    more = len(earlier) - _EARLIER_TOLD
+    and_more = f", {more} more like these" if more > 0 else ""
+    print(
+        f"{path}: nothing was booked{and_more}: if it adds to what is booked, say --supplement",
+        file=sys.stderr,
+    )
+
+
+def _of(regions: Sequence[str]) -> str:
+    """Whose accounts: the region, or how many; nothing where an earlier release did not note it."""
+    if len(regions) > 1:
+        return f" of {len(regions)} regions"
+    return f" of {regions[0]}" if regions else ""
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _region(text: str) -> str:

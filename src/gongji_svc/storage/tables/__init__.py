@@ -19,6 +19,7 @@ from gongji_svc.storage.tables.ledger import (
     accounts,
     adjustments,
     allocation_files,
+    allocation_refusals,
     counters,
     entries,
     holds,
@@ -34,7 +35,7 @@ from gongji_svc.storage.tables.people import (
     persons,
 )
 from gongji_svc.storage.tables.premiums import premium_payments, tax_messages
-from gongji_svc.storage.tables.risk import risk_signals
+from gongji_svc.storage.tables.risk import risk_progress, risk_signals, trace_codes
 from gongji_svc.storage.tables.seals import block_accounts, blocks
 from gongji_svc.storage.tables.settlements import (
     audit_records,
@@ -60,6 +61,7 @@ __all__ = [
     "accounts",
     "adjustments",
     "allocation_files",
+    "allocation_refusals",
     "audit_records",
     "binding_checks",
     "bindings",
@@ -84,8 +86,10 @@ __all__ = [
     "premium_payments",
     "refunds",
     "requests",
+    "risk_progress",
     "risk_signals",
     "settlements",
     "suspense",
     "tax_messages",
+    "trace_codes",
 ]

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Date,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     Table,
@@ -195,7 +196,26 @@ allocation_files = Table(
     Column("rows_refused", BigInteger, nullable=False),
     fen("booked_fen"),
     Column("done", Boolean, nullable=False),
+    Column(
+        "books",
+        JSONB,
+        nullable=False,
+        server_default="[]",
+        comment="[{region, month, kind, rows}]: whose books, and what for",
+    ),
     instant("started_at"),
     instant("updated_at"),
     comment="How far each file of allocations has been booked; in the agency's region.",
+)
+
+allocation_refusals = Table(
+    "allocation_refusals",
+    metadata,
+    region(),
+    Column("sha256", LargeBinary, primary_key=True, comment="of the file's bytes"),
+    Column("line", BigInteger, primary_key=True),
+    Column("named_by", Text, nullable=False, comment="the column that names the account"),
+    Column("found", Integer, nullable=False, comment="so many accounts by that name"),
+    Column("closed", Boolean, nullable=False),
+    comment="Rows that were left out when the others of their file were booked; beside the file.",
 )

@@ -1,6 +1,6 @@
-"""Tables of risk: what looked like misuse."""
+"""Tables of risk: what looked like misuse, and how far the worker that looks for it has come."""
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from gongji_svc.storage.tables.columns import instant, metadata, region
@@ -26,5 +26,25 @@ risk_signals = Table(
     Column("reason", Text, nullable=False),
     instant("released_until", nullable=True),
     Index(None, "region", "recorded_at", "id"),
-    comment="Suspicious patterns and what the agency made of them; in the region of care.",
+    Index(None, "person_id", "recorded_at"),
+    comment="Suspicious patterns and what the agency made of them; in the region of the rule.",
+)
+
+trace_codes = Table(
+    "trace_codes",
+    metadata,
+    region(),
+    Column("code", Text, primary_key=True, comment="追溯码 of a whole package"),
+    Column("settlement_id", Uuid, primary_key=True),
+    Column("line_no", Integer, primary_key=True),
+    comment="Packages sold, as far as the worker has looked; in the region of care.",
+)
+
+risk_progress = Table(
+    "risk_progress",
+    metadata,
+    region(),
+    instant("recorded_at"),
+    Column("settlement_id", Uuid, nullable=False, comment="of those of the instant, the last"),
+    comment="Up to which settlement the worker has looked for patterns; one row, for all regions.",
 )

@@ -89,6 +89,17 @@ settlements = Table(
         " AND cash_pay_fen >= 0 AND fund_pay_fen >= 0",
         name="parts",
     ),
+    CheckConstraint(
+        "full_self_pay_fen >= 0 AND over_limit_fen >= 0 AND pre_self_pay_fen >= 0"
+        " AND deductible_fen >= 0 AND deductible_fen + fund_pay_fen <= in_scope_fen"
+        " AND fund_ratio_bp BETWEEN 0 AND 10000",
+        name="scope",
+    ),
+    CheckConstraint(
+        "account_pay_fen = 0 OR account_use = 'MUTUAL_AID'"
+        " OR (account_use = 'OWN' AND mutual_aid_pay_fen = 0)",
+        name="account_use",
+    ),
     comment="What a till settled, as first decided; in the institution's region.",
     postgresql_with=KEPT_WHOLE,
 )
@@ -110,6 +121,8 @@ refunds = Table(
     Column("reason", Text, nullable=False),
     instant("recorded_at"),
     CheckConstraint("total_fen = fund_fen + account_fen + cash_fen", name="total"),
+    # In a refund money never leaves an account (docs/decisions/readings.md#refund-in-steps).
+    CheckConstraint("step > 0 AND total_fen >= 0 AND account_fen >= 0", name="parts"),
     comment="Append-only: each step in which a settlement was given back; beside the settlement.",
     postgresql_with=KEPT_WHOLE,
 )
@@ -134,13 +147,14 @@ notices = Table(
     Column("id", Uuid, primary_key=True),
     Column("person_id", Uuid, nullable=False, comment="who is told"),
     Column("kind", Text, nullable=False),
-    Column("source_id", Uuid, nullable=False, comment="the settlement or refund it tells of"),
+    Column("source_id", Uuid, nullable=False, comment="the settlement it tells of"),
     Column("binding_id", Uuid),
     fen("amount_fen"),
     instant("recorded_at"),
     instant("taken_at", nullable=True),
+    CheckConstraint("amount_fen > 0", name="amount"),
     Index("notices_waiting_idx", "region", "id", postgresql_where=text("taken_at IS NULL")),
-    comment="The outbox of messages to people, one a debit; in the person's home region.",
+    comment="The outbox of messages to people, one a leg; in the person's home region.",
 )
 
 # --- the audit trail

@@ -13,11 +13,13 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from comments import write_comments
 from grpc_tools import protoc
 
 PROTO = Path(__file__).resolve().parent
 SOURCE = PROTO.parent / "src"
 PACKAGES = ("gongji/v1", "gongji/buf/validate")  # what is generated, below SOURCE
+COMMENTS = "gongji/v1/comments.json"
 
 
 def run_protoc(*arguments: str) -> None:
@@ -35,7 +37,7 @@ def outputs(plugins: str, destination: Path) -> list[str]:
 
 
 def generate(destination: Path) -> None:
-    """Writes messages, services and stubs of the contract below `destination`."""
+    """Writes messages, services, stubs and comments of the contract below `destination`."""
     ours = sorted(str(path.relative_to(PROTO)) for path in PROTO.glob("gongji/v1/*.proto"))
     run_protoc(*outputs("python grpc_python mypy mypy_grpc", destination), *ours)
     within = destination / "gongji"
@@ -44,6 +46,10 @@ def generate(destination: Path) -> None:
         text = path.read_text(encoding="utf-8")  # a top-level package `buf` is not ours to take
         moved = text.replace("from buf.validate import", "from gongji.buf.validate import")
         path.write_text(moved, encoding="utf-8")
+    described = destination / "described.binpb"
+    run_protoc(f"--descriptor_set_out={described}", "--include_source_info", *ours)
+    write_comments(described, destination / COMMENTS)
+    described.unlink()
     for package in ("gongji", "gongji/buf", *PACKAGES):
         (destination / package / "__init__.py").touch()
 
@@ -57,6 +63,7 @@ def generated(destination: Path) -> list[Path]:
 def stale(fresh: Path) -> list[str]:
     """Names of the committed files that are missing, left over or different from fresh ones."""
     names = {path.relative_to(root) for root in (SOURCE, fresh) for path in generated(root)}
+    names.add(Path(COMMENTS))
     _, different, absent = filecmp.cmpfiles(SOURCE, fresh, map(str, names), shallow=False)
     return sorted([*different, *absent])
 

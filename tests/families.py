@@ -12,7 +12,7 @@ from uuid import UUID
 
 from gongji_svc.domain.binding import Binding, BindingState
 from gongji_svc.domain.guardian import Guardian
-from gongji_svc.domain.person import Enrolment, Period, Person
+from gongji_svc.domain.person import Enrolment, Period, Person, ReferralFiling
 from gongji_svc.domain.policy_values import Caps
 from gongji_svc.domain.terms import Insurance, InsuredStatus, PersonType, Relation, Use
 from gongji_svc.storage import packed, tables
@@ -80,6 +80,7 @@ class Families:
         periods: Iterable[Period] = (Period(LONG_AGO),),
         chronic_diseases: Iterable[str] = (),
         guardians: Iterable[Guardian] = (),
+        referral_filings: Iterable[ReferralFiling] = (),
         home: str = "",
     ) -> Made:
         """A person insured in `region`, with an account when a balance is given; registered in
@@ -95,6 +96,7 @@ class Families:
             enrolments=(Enrolment(insurance, region, kind, tuple(periods)),),
             chronic_diseases=frozenset(chronic_diseases),
             guardians=tuple(guardians),
+            referral_filings=tuple(referral_filings),
         )
         certificate_number = f"{region}19800101{number:04d}"
         identity = Identity("ID_CARD", certificate_number, person.name, f"K{number:09d}")

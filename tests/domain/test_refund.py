@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gongji_svc.domain.bill import Item
 from gongji_svc.domain.breakdown import GivenBreakdown
 from gongji_svc.domain.errors import LineNotFound, RefundExceedsRest, VisitTypeNotServed
 from gongji_svc.domain.refund import (
@@ -17,7 +18,7 @@ from gongji_svc.domain.refund import (
 )
 from gongji_svc.domain.settlement import Plan, plan
 from gongji_svc.domain.terms import InstitutionKind, InstitutionLevel, VisitType
-from tests.domain.builders import PROPERTY, bill, donor, item, policy
+from tests.domain.builders import PROPERTY, bill, catalog, donor, item, policy
 
 BENEFIT = {
     "benefit.visit_types": ["OUTPATIENT"],
@@ -25,6 +26,7 @@ BENEFIT = {
     "benefit.deductibles_fen": {"TERTIARY": 30_000},
     "benefit.annual_caps_fen": 60_000,
 }
+NO_DEDUCTIBLE = {"benefit.deductibles_fen": {"TERTIARY": 0}}
 HOSPITAL: dict[str, Any] = {
     "visit_type": VisitType.OUTPATIENT,
     "level": InstitutionLevel.TERTIARY,
@@ -152,6 +154,18 @@ def test_no_account_is_debited_by_a_refund() -> None:
     assert second.rest.breakdown.account_pay_fen <= first.rest.breakdown.account_pay_fen
     assert refund_step(original, original, {2: 0, 3: 0}).legs == ()
     assert (given_back(first), given_back(second)) == ({1: 1_667}, {})
+
+
+def test_above_a_ceiling_the_fund_may_pay_a_fen_more_of_less() -> None:
+    # 1.02 pieces at 1.50, in scope 0.01 each: 1.53 - 1.52. Of 1.01 pieces: 1.52 - 1.50.
+    rules = policy({**BENEFIT, "benefit.ratios_bp": {"TERTIARY": 10_000}, **NO_DEDUCTIBLE})
+    line = Item(1, "M", 10_200, 1_500_000, 153)
+    row = catalog("M", price_ceiling_micro=10_000)
+    original = plan(bill(line, own=1_000, catalogue={"M": row}, rules=rules, **HOSPITAL))
+    step = refund_step(original, original, {1: 10_100})
+    assert (step.total_fen, step.fund_fen, given_back(step)) == (1, -1, {1: 2})
+    whole = reverse(step.rest)
+    assert (whole.total_fen, whole.fund_fen, given_back(whole)) == (152, 2, {1: 150})
 
 
 LINES = st.lists(

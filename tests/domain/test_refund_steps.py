@@ -211,3 +211,32 @@ def test_in_steps_accounts_never_get_less_than_at_once_and_cash_makes_up_for_it(
     assert sum(one.cash_fen for one in refunds) == once.cash_fen - more_fen
     a_fen_each = sum(1 for line in original.lines if line.excess_micro)
     assert more_fen <= original.breakdown.fund_pay_fen + a_fen_each
+
+
+@PROPERTY
+@given(bills(), STEPS)
+@pytest.mark.requirement("RF-01")
+def test_in_a_step_nothing_flows_the_other_way_but_cash_and_a_fen_of_rounding(
+    original: Plan, steps: list[list[int]]
+) -> None:
+    a_fen_each = sum(1 for line in original.lines if line.excess_micro)
+    for step in taken(original, steps):
+        assert step.total_fen >= 0
+        assert all(leg.amount_fen > 0 for leg in step.legs)
+        assert min(step.fund_fen, step.fund_in_cap_fen, step.deductible_fen) >= -a_fen_each
+        back = reverse(step.rest)
+        parts = (back.total_fen, back.fund_fen, back.cash_fen, back.deductible_fen)
+        assert min(parts) >= 0
+
+
+@PROPERTY
+@given(bills(), STEPS)
+@pytest.mark.requirement("RF-01")
+def test_whatever_cash_was_paid_in_nobody_bears_more_than_what_is_kept(
+    original: Plan, steps: list[list[int]]
+) -> None:
+    cash_fen = original.breakdown.cash_pay_fen
+    for step in taken(original, steps):
+        cash_fen -= step.cash_fen
+        kept = step.rest.breakdown
+        assert 0 <= cash_fen == kept.cash_pay_fen <= kept.personal_fen

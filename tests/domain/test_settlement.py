@@ -1,5 +1,6 @@
 """A bill becomes a plan: the fund, the accounts, cash, and why."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -193,6 +194,24 @@ def test_a_given_breakdown_whose_identities_do_not_hold_is_refused(part: str) ->
         plan(bill(given=wrong, **INPATIENT))
 
 
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"total_fen": 1}, "total_fen"),
+        ({"full_self_pay_fen": 1}, "in_scope_fen"),
+        ({"personal_fen": 1}, "personal_fen"),
+        ({"deductible_fen": 20_000}, "fund_pay_fen"),
+        ({"deductible_fen": -10_001}, "deductible_fen"),
+        ({"over_limit_fen": -1_001, "in_scope_fen": 1_001}, "over_limit_fen"),
+    ],
+)
+def test_what_is_wrong_with_a_given_breakdown_is_named(changed: dict[str, int], field: str) -> None:
+    values = {name: getattr(GIVEN, name) + changed.get(name, 0) for name in GIVEN.__slots__}
+    with pytest.raises(BreakdownMismatch) as refused:
+        plan(bill(given=GivenBreakdown(**values), **INPATIENT))
+    assert [one.field for one in refused.value.violations] == [f"given_breakdown.{field}"]
+
+
 def test_a_given_breakdown_belongs_to_inpatients_and_to_nobody_else() -> None:
     with pytest.raises(BreakdownRequired):
         plan(bill(**INPATIENT))
@@ -200,9 +219,38 @@ def test_a_given_breakdown_belongs_to_inpatients_and_to_nobody_else() -> None:
         plan(bill(given=GIVEN, total_fen=100_000))
 
 
-def test_a_breakdown_whose_identities_do_not_hold_cannot_be_made() -> None:
-    with pytest.raises(ValueError, match="personal"):
-        Breakdown(100, 0, 0, 0, 100, 0, 0, 0, 100, 50, 0, 51)
+@pytest.mark.parametrize(
+    ("sums", "identity"),
+    [
+        ((101, 0, 0, 0, 100, 0, 0, 0, 101, 50, 0, 51), "total != full_self_pay"),
+        ((100, 0, 0, 0, 100, 0, 0, 1, 100, 50, 0, 50), "total != fund_pay"),
+        ((100, 0, 0, 0, 100, 0, 0, 0, 100, 50, 0, 51), "personal != account_pay"),
+        ((100, 0, 0, 0, 100, 0, 0, 0, 100, 50, 51, 50), "mutual_aid_pay"),
+        ((100, 0, 0, 0, 100, 0, 0, 0, 100, 50, -1, 50), "mutual_aid_pay"),
+        ((100, 0, 0, 0, 100, 0, 0, 0, 100, 101, 0, -1), "cash_pay is negative"),
+        ((100, 0, 0, 0, 100, 0, 0, -1, 101, 50, 0, 51), "fund_pay or"),
+        ((100, -1, 0, 0, 101, 0, 0, 0, 100, 50, 0, 50), "full_self_pay, over_limit"),
+        ((100, 0, -1, 0, 101, 0, 0, 0, 100, 50, 0, 50), "full_self_pay, over_limit"),
+        ((100, 0, 0, -1, 101, 0, 0, 0, 100, 50, 0, 50), "full_self_pay, over_limit"),
+        ((100, 1, 0, 0, 99, 0, 0, 100, 0, 0, 0, 0), "parts of in_scope"),
+        ((100, 0, 0, 0, 100, 51, 0, 50, 50, 0, 0, 50), "parts of in_scope"),
+        ((100, 0, 0, 0, 100, -1, 0, 50, 50, 0, 0, 50), "parts of in_scope"),
+        ((100, 0, 0, 0, 100, 0, 10_001, 50, 50, 0, 0, 50), "fund_ratio"),
+    ],
+)
+def test_a_breakdown_whose_identities_do_not_hold_cannot_be_made(
+    sums: tuple[int, ...], identity: str
+) -> None:
+    with pytest.raises(ValueError, match=identity):
+        Breakdown(*sums)
+
+
+def test_a_plan_whose_legs_are_not_what_its_accounts_paid_cannot_be_made() -> None:
+    made = plan(bill(item(1, "A", 10), own=400, donors=[donor(2, 500)]))
+    own, donated = made.legs
+    for legs in ((own,), (own, replace(donated, owner=AccountOwner.SELF))):
+        with pytest.raises(ValueError, match="legs"):
+            replace(made, legs=legs)
 
 
 @pytest.mark.requirement("TIL-37")

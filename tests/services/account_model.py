@@ -127,7 +127,8 @@ class Model:
         self, patient: str, till: str, total: int, named: Sequence[str], *, own_only: bool
     ) -> dict[str, int]:
         """Who pays how much: the patient first, then the donors in order; the rest is cash."""
-        holds = [self._usable(name, patient, till, own_only=own_only) for name in named]
+        usable = [self._usable(name, patient, till, own_only=own_only) for name in named]
+        holds = [h for h in usable if not self.accounts[h.owner].frozen]  # the others stay open
         bonds = [] if own_only else [b for b in self.bonds if b.beneficiary == patient]
         paid: dict[str, int] = {}
         payers: list[tuple[str, Bond | None]] = (

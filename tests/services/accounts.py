@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from secrets import token_bytes
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from gongji.v1 import types_pb2
 from gongji_svc.domain.policy import Rulebook
 from gongji_svc.domain.policy_document import check_document
 from gongji_svc.storage.database import Database
-from gongji_svc.storage.ids import new_id, region_of
+from gongji_svc.storage.ids import id_about, new_id, region_of
 from gongji_svc.storage.state import AccountRow
 from tests.families import Families, Made
 from tests.services.driver import Driver
@@ -30,6 +31,11 @@ def account_of(owner: Made, families: Families, region: str, **columns: Any) -> 
     row = replace(usual, **columns)
     families.write(("accounts", row.row()))
     return row.id
+
+
+def opened_in(year: int, region: str = HOHHOT) -> UUID:
+    """The id of an account that was opened on the first of March of a year."""
+    return id_about(region, datetime(year, 3, 1, tzinfo=UTC), token_bytes(7))
 
 
 def opening(owner: object, region: str = HOHHOT, **fields: Any) -> pb.OpenAccountRequest:

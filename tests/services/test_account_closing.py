@@ -4,6 +4,7 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -23,8 +24,10 @@ from tests.services.account_work import (
     changes_of,
     check_histories,
     close,
+    decide,
     freeze,
     kept,
+    propose,
     trail,
     unfreeze,
 )
@@ -121,15 +124,16 @@ def test_an_account_with_money_names_where_it_goes(
 def test_an_account_is_closed_only_after_its_holds_are_over(
     driver: Driver, families: Families, database: Database
 ) -> None:
-    owner, heir = families.person(HOHHOT, balance_fen=900), families.person(HOHHOT, balance_fen=0)
+    owner = families.person(HOHHOT, balance_fen=900)
+    taking = account_of(owner, families, HOHHOT, kind="PAST_YEARS")
     request = holding(owner.account_id, owner, 100)
     hold_id = hold(driver, "agency", HOHHOT, request).hold_id
     with pytest.raises(errors.AccountHasHolds):
-        close(driver, owner.account_id, heir.account_id)
+        close(driver, owner.account_id, taking)
     assert kept(database, owner.account_id).state == "OPEN"
     release(driver, "agency", HOHHOT, hold_id)
-    close(driver, owner.account_id, heir.account_id)
-    assert kept(database, heir.account_id).balance_fen == 900
+    close(driver, owner.account_id, taking)
+    assert kept(database, taking).balance_fen == 900
 
 
 def test_what_is_left_moves_to_another_account_of_the_same_person(
@@ -145,9 +149,10 @@ def test_what_is_left_moves_to_another_account_of_the_same_person(
     assert (answer.account.balance_fen, answer.account.seq) == (0, 2)
     assert (entry.kind, entry.amount_fen) == (pb.ENTRY_KIND_TRANSFER, -300)
     assert (entry.account_id, entry.seq, entry.balance_after_fen) == (str(current), 2, 0)
-    assert (entry.memo, entry.counterparty) == (REASON, "测试")
-    assert written(database, current)[1:] == [(2, "TRANSFER", -300, 0, REASON)]
-    assert written(database, past) == [(1, "TRANSFER", 300, 300, REASON)]
+    memo = f"{REASON}（转自个人账户{current}）"
+    assert (entry.memo, entry.counterparty) == (memo, "测试")
+    assert written(database, current)[1:] == [(2, "TRANSFER", -300, 0, memo)]
+    assert written(database, past) == [(1, "TRANSFER", 300, 300, memo)]
     assert sums(database) == []
     check_histories(database)
 
@@ -155,10 +160,11 @@ def test_what_is_left_moves_to_another_account_of_the_same_person(
 def test_the_answer_is_the_account_as_it_is_kept(
     driver: Driver, families: Families, database: Database
 ) -> None:
-    owner, heir = families.person(HOHHOT), families.person(HOHHOT, balance_fen=0)
+    owner = families.person(HOHHOT)
     account_id = account_of(owner, families, HOHHOT, frozen_quota_fen=50)
+    taking = account_of(owner, families, HOHHOT, kind="PAST_YEARS")
     credit(driver, crediting(account_id, 300))
-    account = close(driver, account_id, heir.account_id).account
+    account = close(driver, account_id, taking).account
     assert get_account(driver, "agency", HOHHOT, account_id=account_id) == account
     row = kept(database, account_id)
     assert (row.balance_fen, row.frozen_quota_fen, row.seq) == (0, 0, 2)
@@ -182,11 +188,35 @@ def test_money_that_leaves_a_regions_books_is_cleared(
     assert sums(database) == []
 
 
-def test_an_heir_in_the_same_books_takes_what_is_left(
+def test_no_single_official_moves_what_is_left_to_somebody_else(
     driver: Driver, families: Families, database: Database
 ) -> None:
     owner, heir = families.person(HOHHOT, balance_fen=300), families.person(ULANQAB, home=TIELING)
     taking = account_of(heir, families, HOHHOT, balance_fen=40)
+    with pytest.raises(errors.TransferAccountUnsuitable) as refused:
+        close(driver, owner.account_id, taking)
+    assert "两名工作人员" in refused.value.message_zh
+    assert "ProposeAdjustment, DecideAdjustment" in refused.value.message
+    assert kept(database, owner.account_id).balance_fen == 300
+    assert kept(database, taking).balance_fen == 40
+
+
+def test_two_officials_move_what_is_left_to_an_heir_and_then_it_is_closed(
+    driver: Driver, families: Families, database: Database
+) -> None:
+    owner, heir = families.person(HOHHOT, balance_fen=300), families.person(HOHHOT, balance_fen=40)
+    for account_id, amount_fen in ((owner.account_id, -300), (heir.account_id, 300)):
+        decide(driver, propose(driver, account_id, amount_fen).adjustment_id)
+    assert close(driver, owner.account_id).account.state == pb.ACCOUNT_STATE_CLOSED
+    assert kept(database, heir.account_id).balance_fen == 340
+    assert sums(database) == []
+
+
+def test_the_trail_tells_where_what_was_left_went(
+    driver: Driver, families: Families, database: Database
+) -> None:
+    owner = families.person(HOHHOT, balance_fen=300)
+    taking = account_of(owner, families, ULANQAB, kind="PAST_YEARS", balance_fen=40)
     close(driver, owner.account_id, taking)
     assert kept(database, taking).balance_fen == 340
     [record] = trail(database, "account", owner.account_id)
@@ -197,7 +227,7 @@ def test_an_heir_in_the_same_books_takes_what_is_left(
     }
 
 
-def test_no_account_takes_the_rest_that_is_not_open_or_not_the_agencys_to_choose(
+def test_no_account_takes_the_rest_that_is_not_open_or_not_the_owners(
     driver: Driver, families: Families, database: Database
 ) -> None:
     owner = families.person(HOHHOT, balance_fen=300)
@@ -205,7 +235,7 @@ def test_no_account_takes_the_rest_that_is_not_open_or_not_the_agencys_to_choose
         owner.account_id,
         account_of(owner, families, HOHHOT, kind="PAST_YEARS", state="FROZEN"),
         account_of(owner, families, HOHHOT, state="CLOSED"),
-        families.person(ULANQAB, balance_fen=0).account_id,
+        families.person(HOHHOT, balance_fen=0).account_id,
         new_id(HOHHOT),
         NO_ID,
     ]
@@ -215,17 +245,26 @@ def test_no_account_takes_the_rest_that_is_not_open_or_not_the_agencys_to_choose
     assert kept(database, owner.account_id).balance_fen == 300
 
 
+def parted(families: Families, *balances_fen: int) -> list[UUID]:
+    """The accounts of one person, of the current year and of past ones."""
+    owner, kinds = families.person(HOHHOT), ("CURRENT_YEAR", "PAST_YEARS")
+    return [
+        account_of(owner, families, HOHHOT, kind=kind, balance_fen=fen)
+        for kind, fen in zip(kinds, balances_fen, strict=True)
+    ]
+
+
 def test_no_account_takes_more_than_it_can_hold(driver: Driver, families: Families) -> None:
     owner = families.person(HOHHOT, balance_fen=1)
-    full = families.person(HOHHOT, balance_fen=GREATEST_BALANCE_FEN)
+    full = account_of(owner, families, HOHHOT, kind="PAST_YEARS", balance_fen=GREATEST_BALANCE_FEN)
     with pytest.raises(errors.BalanceTooLarge):
-        close(driver, owner.account_id, full.account_id)
+        close(driver, owner.account_id, full)
 
 
 def test_of_many_who_close_two_accounts_into_each_other_one_does(
     driver: Driver, families: Families, database: Database
 ) -> None:
-    pair = [families.person(HOHHOT, balance_fen=fen).account_id for fen in (300, 500)]
+    pair = parted(families, 300, 500)
 
     def attempt(number: int) -> str:
         giver, taker = pair if number % 2 else reversed(pair)
@@ -246,13 +285,14 @@ def test_of_many_who_close_two_accounts_into_each_other_one_does(
 def test_nothing_is_lost_while_accounts_are_frozen_closed_and_credited_at_once(
     driver: Driver, families: Families, database: Database
 ) -> None:
-    accounts = [families.person(HOHHOT, balance_fen=0).account_id for _ in range(4)]
+    pairs = [parted(families, 0, 0) for _ in range(2)]
+    accounts = [one for pair in pairs for one in pair]
 
     def work(seed: int) -> int:
         pick = random.Random(seed)  # noqa: S311 - a seeded walk, no secret
         credited_fen = 0
         for step in range(30):
-            one, other = pick.sample(accounts, 2)
+            one, other = pick.sample(pick.choice(pairs), 2)
             try:
                 match pick.choice(["credit", "credit", "credit", "freeze", "unfreeze", "close"]):
                     case "credit":

@@ -27,6 +27,7 @@ from tests.services.accounts import (
     rules,
 )  # fmt: skip
 from tests.services.driver import Driver
+from tests.services.holds import HOUR, hold, holding, money_of, move
 
 
 @pytest.fixture
@@ -41,6 +42,19 @@ def driver(database: Database) -> Driver:
 
 def steps(account: pb.Account) -> list[tuple[str, int]]:
     return [(step.rule, step.amount_fen) for step in account.why]
+
+
+def reckoned(
+    account: pb.Account, *taken: tuple[str, int], from_relatives: Sequence[tuple[str, int]] = ()
+) -> bool:
+    """Whether the reckoning is told whole, and only this is said to be taken away."""
+    return steps(account) == [
+        ("BALANCE", account.balance_fen),
+        *taken,
+        ("SPENDABLE", account.spendable_fen),
+        *from_relatives,
+        ("SHAREABLE", account.shareable_fen),
+    ]
 
 
 def close(database: Database, account_id: object) -> None:
@@ -59,10 +73,17 @@ def test_an_account_tells_what_its_owner_and_relatives_can_use_and_why(
     account = get_account(driver, "citizen", owner, person_id=owner)
     assert (account.balance_fen, account.held_fen, account.frozen_quota_fen) == (5_000, 700, 300)
     assert (account.spendable_fen, account.shareable_fen) == (4_000, 3_000)
-    assert steps(account) == [("HELD", 700), ("FROZEN_QUOTA", 300), ("RESERVE", 1_000)]
-    assert account.why[2].source == "test reserve_fen"
-    assert account.why[2].text == "按规定留存10.00元，亲属不能使用"
-    assert account.why[2].text_en
+    why = [("HELD", 700), ("FROZEN_QUOTA", 300)]
+    assert reckoned(account, *why, from_relatives=[("RESERVE", 1_000)])
+    assert [(step.text, step.source) for step in account.why] == [
+        ("账户余额50.00元", ""),
+        ("已预留7.00元，预留解除前不能使用", ""),
+        ("已划为共济额度3.00元", ""),
+        ("本人可用40.00元", "test own_kinds"),
+        ("按规定留存10.00元，亲属不能使用", "test reserve_fen"),
+        ("亲属可共济30.00元", "test donor_kinds"),
+    ]
+    assert all(step.text_en for step in account.why)
 
 
 def test_an_account_names_the_rules_it_follows(driver: Driver, families: Families) -> None:
@@ -80,7 +101,7 @@ def test_the_seed_regions_share_the_whole_balance(
     owner = families.person(region, balance_fen=12_345)
     account = get_account(driver, "citizen", owner, person_id=owner)
     assert (account.spendable_fen, account.shareable_fen) == (12_345, 12_345)
-    assert not account.why
+    assert reckoned(account)
 
 
 def test_a_frozen_account_can_be_used_by_nobody(driver: Driver, families: Families) -> None:
@@ -88,7 +109,28 @@ def test_a_frozen_account_can_be_used_by_nobody(driver: Driver, families: Famili
     account_of(owner, families, HOHHOT, balance_fen=900, state="FROZEN")
     account = get_account(driver, "citizen", owner, person_id=owner)
     assert (account.spendable_fen, account.shareable_fen) == (0, 0)
-    assert steps(account) == [("FROZEN", 900)]
+    assert reckoned(account, ("FROZEN", 900))
+
+
+def test_a_closed_account_says_that_it_is(driver: Driver, families: Families) -> None:
+    owner = families.person(HOHHOT)
+    account_id = account_of(owner, families, HOHHOT, state="CLOSED")
+    account = get_account(driver, "citizen", owner, account_id=account_id)
+    assert reckoned(account, ("CLOSED", 0))
+
+
+def test_a_hold_whose_time_has_passed_is_held_no_more_before_anybody_noticed(
+    driver: Driver, families: Families, database: Database
+) -> None:
+    code, owner = families.institution(HOHHOT), families.person(HOHHOT, balance_fen=900)
+    for amount_fen, hours in ((300, 1), (200, 3)):
+        hold(driver, "pos", code, holding(owner.account_id, owner, amount_fen, hours * HOUR))
+    move(driver, HOUR)
+    account = get_account(driver, "citizen", owner, person_id=owner)
+    assert (account.held_fen, account.spendable_fen) == (200, 700)
+    assert reckoned(account, ("HELD", 200))
+    assert list_accounts(driver, "citizen", owner, owner).accounts == [account]
+    assert money_of(database, owner.account_id) == (900, 500, 0)  # it is still kept as held
 
 
 def test_an_account_tells_when_it_was_opened_and_how_far_it_got(
@@ -190,7 +232,7 @@ def test_only_the_kinds_that_the_region_shares_are_shareable(
     owner, _ = parted(families, driver)
     current, past = list_accounts(driver, "citizen", owner, owner).accounts
     assert (current.spendable_fen, current.shareable_fen) == (300, 0)
-    assert steps(current) == [("KIND_NOT_SHARED", 300)]
+    assert reckoned(current, from_relatives=[("KIND_NOT_SHARED", 300)])
     assert (past.spendable_fen, past.shareable_fen) == (500, 500)
 
 

@@ -77,7 +77,7 @@ def test_a_frozen_account_says_so_and_why(driver: Driver, families: Families) ->
     account = freeze(driver, owner.account_id, reason="涉嫌冒用").account
     assert (account.state, account.state_reason) == (pb.ACCOUNT_STATE_FROZEN, "涉嫌冒用")
     assert (account.balance_fen, account.spendable_fen, account.shareable_fen) == (900, 0, 0)
-    assert [step.rule for step in account.why] == ["FROZEN"]
+    assert [step.rule for step in account.why] == ["BALANCE", "FROZEN", "SPENDABLE", "SHAREABLE"]
     assert not account.HasField("closed_at")
     assert get_account(driver, "citizen", owner, person_id=owner) == account
 

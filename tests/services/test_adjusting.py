@@ -35,6 +35,7 @@ from tests.services.accounts import (
     account_of,
     credit,
     crediting,
+    opened_in,
     written,
 )  # fmt: skip
 from tests.services.driver import Driver
@@ -97,6 +98,18 @@ def test_a_correction_counts_at_most_five_minutes_ahead(driver: Driver, families
         ask(driver, "ProposeAdjustment", request)
 
 
+def test_no_correction_counts_before_its_account_was_opened(
+    driver: Driver, families: Families
+) -> None:
+    account_id = account_of(families.person(HOHHOT), families, HOHHOT, id=opened_in(2020))
+    request = pb.ProposeAdjustmentRequest(account_id=str(account_id), amount_fen=1, reason=REASON)
+    request.occurred_at.FromDatetime(datetime(1970, 1, 2, tzinfo=UTC))
+    with pytest.raises(errors.InvalidField) as refused:
+        ask(driver, "ProposeAdjustment", request)
+    assert [violation.field for violation in refused.value.violations] == ["occurred_at"]
+    assert not corrections(driver).adjustments
+
+
 def test_corrections_of_other_books_and_none_are_answered_alike(
     driver: Driver, families: Families
 ) -> None:
@@ -135,7 +148,7 @@ def test_an_approval_books_what_was_proposed(
 
 
 def test_a_correction_counts_when_the_proposal_says(driver: Driver, families: Families) -> None:
-    account_id = families.person(HOHHOT, balance_fen=0).account_id
+    account_id = account_of(families.person(HOHHOT), families, HOHHOT, id=opened_in(2020))
     request = pb.ProposeAdjustmentRequest(account_id=str(account_id), amount_fen=700, reason=REASON)
     request.occurred_at.FromDatetime(datetime(2020, 3, 4, tzinfo=UTC))
     proposed = ask(driver, "ProposeAdjustment", request).adjustment

@@ -24,6 +24,7 @@ from tests.services.accounts import (
     credit,
     crediting,
     get_account,
+    opened_in,
     written,
 )  # fmt: skip
 from tests.services.driver import Driver
@@ -55,14 +56,16 @@ def sums(database: Database) -> list[tuple[Any, ...]]:
 def test_a_credit_is_answered_with_the_entry_as_it_is_written(
     driver: Driver, families: Families, database: Database
 ) -> None:
-    owner = families.person(HOHHOT, balance_fen=100)
+    account_id = account_of(
+        families.person(HOHHOT), families, HOHHOT, id=opened_in(2020), balance_fen=100
+    )
     occurred_at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=400)
-    request = crediting(owner.account_id, 500, memo="2025年5月划入")
+    request = crediting(account_id, 500, memo="2025年5月划入")
     request.occurred_at.FromDatetime(occurred_at)
     entry = credit(driver, request).entry
     assert (entry.seq, entry.amount_fen, entry.balance_after_fen) == (1, 500, 600)
     assert (entry.kind, entry.memo) == (pb.ENTRY_KIND_ALLOCATION, "2025年5月划入")
-    assert entry.account_id == str(owner.account_id)
+    assert entry.account_id == str(account_id)
     assert entry.counterparty == driver.office.policy(HOHHOT, driver.office.today()).region_name
     query = """SELECT account_id || ':' || seq, journal_id, occurred_at, recorded_at FROM entries"""
     with database.connect() as tx:
@@ -183,8 +186,37 @@ def test_a_credit_happens_at_most_five_minutes_ahead(
     if allowed:
         assert credit(driver, request).entry.seq == 1
     else:
-        with pytest.raises(errors.OccurredInFuture):
+        with pytest.raises(errors.OccurredInFuture) as refused:
             credit(driver, request)
+        assert [violation.field for violation in refused.value.violations] == ["occurred_at"]
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "allowed"),
+    [
+        (datetime(1970, 1, 2, tzinfo=UTC), False),
+        (datetime(2020, 2, 29, 15, 59, tzinfo=UTC), False),
+        (datetime(2020, 2, 29, 16, tzinfo=UTC), True),
+    ],
+)
+def test_a_credit_counts_from_the_day_on_which_the_account_was_opened(
+    driver: Driver,
+    families: Families,
+    database: Database,
+    occurred_at: datetime,
+    allowed: bool,
+) -> None:
+    account_id = account_of(families.person(HOHHOT), families, HOHHOT, id=opened_in(2020))
+    request = crediting(account_id)
+    request.occurred_at.FromDatetime(occurred_at)
+    if allowed:
+        assert credit(driver, request).entry.occurred_at == request.occurred_at
+        return
+    with pytest.raises(errors.InvalidField) as refused:
+        credit(driver, request)
+    [violation] = refused.value.violations
+    assert (violation.field, violation.message_zh) == ("occurred_at", "不能早于开户日期2020-03-01")
+    assert written(database, account_id) == []
 
 
 def test_an_instant_that_is_none_is_a_field_error(driver: Driver, families: Families) -> None:

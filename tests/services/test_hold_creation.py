@@ -56,7 +56,12 @@ def test_what_is_held_is_neither_the_owners_nor_the_relatives_to_spend(
     account = get_account(driver, "citizen", owner, account_id=owner.account_id)
     assert (account.balance_fen, account.held_fen) == (900, 500)
     assert (account.spendable_fen, account.shareable_fen) == (400, 400)
-    assert [(step.rule, step.amount_fen) for step in account.why] == [("HELD", 500)]
+    assert [(step.rule, step.amount_fen) for step in account.why] == [
+        ("BALANCE", 900),
+        ("HELD", 500),
+        ("SPENDABLE", 400),
+        ("SHAREABLE", 400),
+    ]
     assert account.seq == 0
 
 

@@ -254,8 +254,9 @@ def test_of_a_hold_for_any_institution_the_till_that_captures_it_is_owed(
 ) -> None:
     donor, relative, _ = family(families)
     made = hold(driver, "agency", HOHHOT, holding(donor.account_id, relative, 700))
-    with pytest.raises(errors.HoldNotApplicable):
+    with pytest.raises(errors.HoldNotApplicable) as refused:
         capture(driver, "agency", HOHHOT, made.hold_id)
+    assert "只能由定点机构扣款，经办机构只能释放" in refused.value.message_zh
     for region in (HOHHOT, "150000"):
         with pytest.raises(errors.AccessDenied):
             capture(driver, "platform", region, made.hold_id)

@@ -146,7 +146,12 @@ def test_an_account_there_is_read_with_nothing_to_spend(driver: Driver, families
     account = get_account(driver, "citizen", owner, account_id=kept)
     assert (account.region, account.balance_fen) == (GUANGZHOU, 500)
     assert (account.spendable_fen, account.shareable_fen) == (0, 0)
-    assert [(step.rule, step.amount_fen) for step in account.why] == [("NO_RULES", 500)]
+    assert [(step.rule, step.amount_fen) for step in account.why] == [
+        ("BALANCE", 500),
+        ("NO_RULES", 500),
+        ("SPENDABLE", 0),
+        ("SHAREABLE", 0),
+    ]
     assert not account.HasField("policy")
     assert list_accounts(driver, "agency", HOHHOT, owner).accounts == [account]
     code = families.institution(HOHHOT)

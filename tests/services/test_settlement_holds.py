@@ -163,6 +163,39 @@ def test_a_hold_under_a_binding_that_ended_since_is_released(
     assert counted(shared_database, binding_id) == {}
 
 
+def test_a_hold_on_a_frozen_account_stays_and_the_receipt_says_so(
+    driver: Driver, families: Families, pharmacy: str, shared_database: Database
+) -> None:
+    donor, relative, binding_id = family(families)
+    made = hold(driver, "pos", pharmacy, holding(donor.account_id, relative, 700))
+    change(shared_database, "accounts", donor.account_id, "FROZEN")
+    settlement = bought(driver, pharmacy, relative, 900, made)
+    assert paid(settlement) == []
+    [told] = [step for step in settlement.explanation if step.rule == "HOLD_FROZEN"]
+    assert (told.amount_fen, "已冻结" in told.text) == (700, True)
+    assert get_hold(driver, "pos", pharmacy, made.hold_id) == made
+    assert money_of(shared_database, donor.account_id) == (100_000, 700, 0)
+    assert list(counted(shared_database, binding_id).values()) == [700]
+    change(shared_database, "accounts", donor.account_id, "OPEN")
+    later = bought(driver, pharmacy, relative, 900, made)
+    assert (paid(later), later.legs[0].hold_id) == ([("DONOR", 900)], made.hold_id)
+    assert not [step for step in later.explanation if step.rule == "HOLD_FROZEN"]
+
+
+def test_a_hold_on_a_frozen_account_ends_with_its_time(
+    driver: Driver, families: Families, pharmacy: str, shared_database: Database
+) -> None:
+    owner = families.person(HOHHOT, balance_fen=900)
+    made = hold(driver, "pos", pharmacy, holding(owner.account_id, owner, 500, HOUR))
+    change(shared_database, "accounts", owner.account_id, "FROZEN")
+    use = settlement_pb2.ACCOUNT_USE_OWN
+    assert paid(bought(driver, pharmacy, owner, 900, made, account_use=use)) == []
+    move(driver, HOUR)
+    with pytest.raises(errors.HoldExpired):
+        capture(driver, "pos", pharmacy, made.hold_id)
+    assert money_of(shared_database, owner.account_id) == (900, 0, 0)
+
+
 def test_several_holds_are_used_in_the_order_they_are_named(
     driver: Driver, families: Families, pharmacy: str, shared_database: Database
 ) -> None:

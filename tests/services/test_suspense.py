@@ -139,7 +139,8 @@ def test_it_is_paid_into_an_open_account_of_the_same_person(
     assert (by.role, by.subject, by.actor) == (access_pb2.ROLE_AGENCY, HOHHOT, CLERK)
     assert item.reason == REASON
     assert list(items(driver).items) == [item]
-    assert written(database, account_id) == [(1, "SUSPENSE", 700, 750, REASON)]
+    memo = f"{REASON}（转自个人账户{closed}）"
+    assert written(database, account_id) == [(1, "SUSPENSE", 700, 750, memo)]
     assert sides(database) == {"INSTITUTION_PAYABLE": -700}
     assert sums(database) == []
 
@@ -147,11 +148,12 @@ def test_it_is_paid_into_an_open_account_of_the_same_person(
 def test_an_entry_out_of_suspense_names_the_item(
     driver: Driver, families: Families, database: Database
 ) -> None:
-    _, suspense_id = came_back(driver, families)
-    heir = families.person(HOHHOT, balance_fen=0)
-    resolve(driver, suspense_id, transfer_to_account_id=str(heir.account_id))
-    request = pb.ListEntriesRequest(account_id=str(heir.account_id))
-    answer = driver.call("citizen", heir, "AccountService", "ListEntries", request)
+    closed, suspense_id = came_back(driver, families)
+    owner_id = kept(database, closed).person_id
+    account_id = families.account(HOHHOT, person_id=owner_id)
+    resolve(driver, suspense_id, transfer_to_account_id=str(account_id))
+    request = pb.ListEntriesRequest(account_id=str(account_id))
+    answer = driver.call("citizen", owner_id, "AccountService", "ListEntries", request)
     [entry] = answer.entries
     assert (entry.kind, entry.source_id) == (pb.ENTRY_KIND_SUSPENSE, str(suspense_id))
 
@@ -185,13 +187,15 @@ def test_money_for_an_account_in_other_books_is_cleared(
     assert sums(database) == []
 
 
-def test_no_account_takes_it_that_is_not_open_or_not_the_agencys_to_choose(
+def test_no_account_takes_it_that_is_not_open_or_not_the_owners(
     driver: Driver, families: Families, database: Database
 ) -> None:
     closed, suspense_id = came_back(driver, families)
+    owner_id, other = kept(database, closed).person_id, families.person(HOHHOT, balance_fen=0)
     unsuitable = [
         closed,
-        account_of(families.person(HOHHOT), families, HOHHOT, state="FROZEN"),
+        account_of(other, families, HOHHOT, person_id=owner_id, state="FROZEN"),
+        other.account_id,
         families.person(ULANQAB, balance_fen=0).account_id,
         new_id(HOHHOT),
         NO_ID,
@@ -199,9 +203,16 @@ def test_no_account_takes_it_that_is_not_open_or_not_the_agencys_to_choose(
     for account_id in unsuitable:
         with pytest.raises(errors.TransferAccountUnsuitable):
             resolve(driver, suspense_id, transfer_to_account_id=str(account_id))
-    full = families.person(HOHHOT, balance_fen=GREATEST_BALANCE_FEN)
+    full = account_of(
+        other,
+        families,
+        HOHHOT,
+        person_id=owner_id,
+        kind="PAST_YEARS",
+        balance_fen=GREATEST_BALANCE_FEN,
+    )
     with pytest.raises(errors.BalanceTooLarge):
-        resolve(driver, suspense_id, transfer_to_account_id=str(full.account_id))
+        resolve(driver, suspense_id, transfer_to_account_id=str(full))
     assert [one.state for one in items(driver).items] == [pb.SUSPENSE_STATE_OPEN]
 
 
@@ -217,12 +228,12 @@ def test_items_of_other_books_and_none_are_answered_alike(
 
 
 def test_an_item_is_dealt_with_once(driver: Driver, families: Families, database: Database) -> None:
-    _, suspense_id = came_back(driver, families)
-    heir = families.person(HOHHOT, balance_fen=0)
+    closed, suspense_id = came_back(driver, families)
+    account_id = families.account(HOHHOT, person_id=kept(database, closed).person_id)
     resolve(driver, suspense_id, payout_reference="X-1")
     with pytest.raises(errors.SuspenseResolved):
-        resolve(driver, suspense_id, transfer_to_account_id=str(heir.account_id))
-    assert kept(database, heir.account_id).balance_fen == 0
+        resolve(driver, suspense_id, transfer_to_account_id=str(account_id))
+    assert kept(database, account_id).balance_fen == 0
 
 
 def test_a_repeat_gets_the_first_answer_and_moves_nothing(
@@ -240,20 +251,24 @@ def test_a_repeat_gets_the_first_answer_and_moves_nothing(
 def test_of_many_who_deal_with_an_item_at_once_one_does(
     driver: Driver, families: Families, database: Database
 ) -> None:
-    _, suspense_id = came_back(driver, families, 700)
-    heirs = [families.person(HOHHOT, balance_fen=0).account_id for _ in range(8)]
+    closed, suspense_id = came_back(driver, families, 700)
+    other, owner_id = families.person(HOHHOT), kept(database, closed).person_id
+    accounts = [
+        account_of(other, families, HOHHOT, person_id=owner_id, kind=kind)
+        for kind in ("GENERAL", "CURRENT_YEAR", "PAST_YEARS")
+    ]
 
-    def attempt(heir: UUID | None) -> str:
+    def attempt(account_id: UUID) -> str:
         try:
-            resolve(driver, suspense_id, transfer_to_account_id=str(heir))
+            resolve(driver, suspense_id, transfer_to_account_id=str(account_id))
         except Refusal as refusal:
             return refusal.reason
         return "RESOLVED"
 
     with ThreadPoolExecutor(8) as pool:
-        outcomes = sorted(pool.map(attempt, heirs))
-    assert outcomes == ["RESOLVED"] + ["SUSPENSE_RESOLVED"] * 7
-    assert sum(kept(database, heir).balance_fen for heir in heirs) == 700
+        outcomes = sorted(pool.map(attempt, accounts * 3))
+    assert outcomes == ["RESOLVED"] + ["SUSPENSE_RESOLVED"] * 8
+    assert sum(kept(database, one).balance_fen for one in accounts) == 700
     assert sums(database) == []
 
 

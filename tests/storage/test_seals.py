@@ -209,6 +209,21 @@ def test_a_region_that_cannot_be_sealed_holds_up_no_other(
     assert sealed_ranges(database, far) == [(1, 1, 1)]
 
 
+def test_threads_of_one_process_take_turns_and_seal_each_entry_once(
+    driver: Driver, database: Database
+) -> None:
+    accounts = [new_account(driver, region) for region in (HOHHOT, ULANQAB) for _ in range(2)]
+    for account_id in accounts[:2]:
+        book(driver, account_id, 500, 700)
+    for account_id in accounts[2:]:
+        book(driver, account_id, 500, 700, agency=ULANQAB)
+    with Database(database.runtime_url) as own, closing(Driver(own).office) as office:
+        with ThreadPoolExecutor(8) as pool:
+            sealed = sum(pool.map(lambda _: seal_entries(office), range(64)))
+        assert sealed + seal_all(office) == 8
+    assert [sealed_ranges(database, one) for one in accounts] == [[(1, 1, 2)]] * 4
+
+
 # --- how it is hashed
 
 

@@ -88,7 +88,8 @@ class _SubjectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Subject.Value
     SUBJECT_OBJECT: _Subject.ValueType  # 4
     """The stored object that the field names (by its id, or as a message by what identifies it)
     decides: it must belong to the caller, the caller's ward, institution or region. A missing
-    object and a foreign one get the same answer.
+    object and a foreign one get the same answer. Of several that a batch names each is decided by
+    itself: one that is not the caller's is refused in its own result.
     """
     SUBJECT_ANY: _Subject.ValueType  # 5
     """Any caller of the role; no field is compared."""
@@ -109,7 +110,8 @@ SUBJECT_REGION: Subject.ValueType  # 3
 SUBJECT_OBJECT: Subject.ValueType  # 4
 """The stored object that the field names (by its id, or as a message by what identifies it)
 decides: it must belong to the caller, the caller's ward, institution or region. A missing
-object and a foreign one get the same answer.
+object and a foreign one get the same answer. Of several that a batch names each is decided by
+itself: one that is not the caller's is refused in its own result.
 """
 SUBJECT_ANY: Subject.ValueType  # 5
 """Any caller of the role; no field is compared."""
@@ -154,8 +156,8 @@ class Grant(_message.Message):
     """How the request must agree with the caller's subject."""
     field: _builtins.str
     """Path of the request field that is compared, for example "person.person_id"; in a client stream
-    the field of the first message; through a repeated field every element must agree; empty with
-    SUBJECT_ANY. An empty value in the request does not fit this grant, so an RPC that can name its
+    the field of the first message; through a repeated field every element must agree (objects of a
+    batch: see SUBJECT_OBJECT); empty with SUBJECT_ANY. An empty value in the request does not fit this grant, so an RPC that can name its
     object in several ways has several grants; only a POS may leave its institution out.
     """
     def __init__(

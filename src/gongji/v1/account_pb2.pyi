@@ -110,7 +110,7 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     ENTRY_KIND_TRANSFER: _EntryKind.ValueType  # 11
     """Moved from or to another account of the person (结转)."""
     ENTRY_KIND_SUSPENSE: _EntryKind.ValueType  # 12
-    """Paid out of suspense (暂存款转入)."""
+    """Paid out of suspense, back for a closed account of the person (暂存款转入)."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """Why an account moved, as its owner reads it (明细类别)."""
@@ -140,7 +140,7 @@ ENTRY_KIND_ADJUSTMENT: EntryKind.ValueType  # 10
 ENTRY_KIND_TRANSFER: EntryKind.ValueType  # 11
 """Moved from or to another account of the person (结转)."""
 ENTRY_KIND_SUSPENSE: EntryKind.ValueType  # 12
-"""Paid out of suspense (暂存款转入)."""
+"""Paid out of suspense, back for a closed account of the person (暂存款转入)."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _HoldState:
@@ -284,7 +284,7 @@ class Account(_message.Message):
     balance_fen: _builtins.int
     """Balance, fen, 0 or more (余额, balc)."""
     held_fen: _builtins.int
-    """Set aside by open holds, fen, at most the balance (预留)."""
+    """Set aside by open holds whose time has not passed, fen, at most the balance (预留)."""
     frozen_quota_fen: _builtins.int
     """Frozen as quota for relatives, fen (共济额度)."""
     spendable_fen: _builtins.int
@@ -303,7 +303,11 @@ class Account(_message.Message):
     """Reason of the last change of state; empty when there was none."""
     @_builtins.property
     def why(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.ExplanationStep]:
-        """How spendable and shareable come about."""
+        """How spendable and shareable come about (zh-CN): the balance (BALANCE), what is taken away from both
+        (HELD, FROZEN_QUOTA, and FROZEN, CLOSED or NO_RULES), from the owner's part (KIND_NOT_OWN), the
+        owner's part (SPENDABLE), what is kept from relatives (KIND_NOT_SHARED, BELOW_THRESHOLD or RESERVE)
+        and their part (SHAREABLE).
+        """
 
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
@@ -389,9 +393,11 @@ class Entry(_message.Message):
     binding_id: _builtins.str
     """The binding that let it happen; empty without one."""
     source_id: _builtins.str
-    """The settlement, payment, hold or adjustment behind it; empty for a credit."""
+    """The settlement, payment, hold, adjustment or suspense item behind it; empty for a credit and a
+    transfer.
+    """
     memo: _builtins.str
-    """What was written with it (备注)."""
+    """What was written with it (备注); of a transfer, and out of suspense, also which account it comes from."""
     account_id: _builtins.str
     """The account."""
     @_builtins.property
@@ -842,7 +848,9 @@ class CloseAccountRequest(_message.Message):
     account_id: _builtins.str
     """The account."""
     transfer_to_account_id: _builtins.str
-    """Open account that takes the rest; may be empty when the balance is zero."""
+    """Another open account of the same person, in any region's books, that takes the rest; may be empty
+    when the balance is zero.
+    """
     reason: _builtins.str
     """Reason, 1 to 500 characters."""
     def __init__(
@@ -1031,7 +1039,9 @@ class CreditRequest(_message.Message):
     """What the owner reads beside it, at most 200 characters (备注)."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it counts; absent: now."""
+        """When it counts; absent: now. At most 5 minutes ahead, and not before the day on which the account
+        was opened (Asia/Shanghai).
+        """
 
     def __init__(
         self,
@@ -1191,7 +1201,9 @@ class ProposeAdjustmentRequest(_message.Message):
     """The settlement or payment it corrects; may be empty."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it counts; absent: when it is approved."""
+        """When it counts; absent: when it is approved. At most 5 minutes ahead, and not before the day on
+        which the account was opened (Asia/Shanghai).
+        """
 
     def __init__(
         self,
@@ -2019,9 +2031,11 @@ class ResolveSuspenseRequest(_message.Message):
     suspense_id: _builtins.str
     """The item."""
     transfer_to_account_id: _builtins.str
-    """An open account of the same person or of an heir."""
+    """Another open account of the same person, in any region's books."""
     payout_reference: _builtins.str
-    """Number of the bank payment it was paid out by, 1 to 64 characters."""
+    """Number of the bank payment it was paid out by, or adjustment_id of the correction by which two
+    officials credited an heir; 1 to 64 characters.
+    """
     reason: _builtins.str
     """Reason, 1 to 500 characters."""
     def __init__(

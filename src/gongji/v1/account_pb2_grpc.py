@@ -174,14 +174,16 @@ class AccountServiceServicer:
 
     def CloseAccount(self, request, context):
         """CloseAccount closes an account for good (销户): it must be without holds and empty, or the rest is
-        moved to another account.
+        moved to another account of the same person. For anybody else, such as an heir, two officials move
+        it first, by corrections (ProposeAdjustment, DecideAdjustment).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAccount(self, request, context):
-        """GetAccount returns an account with what its owner and what relatives can spend, and why.
+        """GetAccount returns an account with what its owner and what relatives can spend, and why. A hold
+        whose time has passed by the server's clock is held no more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,7 +204,8 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchCredit(self, request, context):
-        """BatchCredit puts money into many accounts; each has its own result.
+        """BatchCredit puts money into many accounts; each has its own result: a credit to an account that is
+        not in the caller's books is refused by itself, like one to no account, and the others are booked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -239,7 +242,12 @@ class AccountServiceServicer:
 
     def ExportEntries(self, request, context):
         """ExportEntries gives the entries as a table for spreadsheets (导出明细): CSV in UTF-8 with a byte order
-        mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai.
+        mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai. The columns: 发生时间
+        (occurred_at), 类别 (kind), 金额（元） (amount_fen), 余额（元） (balance_after_fen), 使用人 (beneficiary),
+        对方 (counterparty), 备注 (memo), 记账时间 (recorded_at), 序号 (seq), 业务编号 (source_id), 绑定编号
+        (binding_id), 凭证编号 (journal_id); headings and order stay, new columns come last. Text that a
+        spreadsheet would reckon with begins with an apostrophe; characters that control how text is shown
+        are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -262,7 +270,9 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CaptureHold(self, request, context):
-        """CaptureHold debits a hold, at most its amount (扣款); the rest is released.
+        """CaptureHold debits a hold, at most its amount (扣款); the rest is released. The institution that the
+        hold names is paid; a platform and the agency capture only holds that name one. A hold for any
+        institution is captured by a till, whose institution is paid; an agency can only release it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -305,7 +315,8 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveSuspense(self, request, context):
-        """ResolveSuspense pays such money into another account or records that it was paid out.
+        """ResolveSuspense pays such money into another account of the same person or records that it was paid
+        out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

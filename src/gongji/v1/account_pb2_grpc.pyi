@@ -41,16 +41,21 @@ class AccountServiceStub:
     """UnfreezeAccount lets a frozen account pay again (解冻)."""
     CloseAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.CloseAccountRequest, _account_pb2.CloseAccountResponse]
     """CloseAccount closes an account for good (销户): it must be without holds and empty, or the rest is
-    moved to another account.
+    moved to another account of the same person. For anybody else, such as an heir, two officials move
+    it first, by corrections (ProposeAdjustment, DecideAdjustment).
     """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]
-    """GetAccount returns an account with what its owner and what relatives can spend, and why."""
+    """GetAccount returns an account with what its owner and what relatives can spend, and why. A hold
+    whose time has passed by the server's clock is held no more.
+    """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_account_pb2.ListAccountsRequest, _account_pb2.ListAccountsResponse]
     """ListAccounts lists the accounts of a person, closed ones too."""
     Credit: _grpc.UnaryUnaryMultiCallable[_account_pb2.CreditRequest, _account_pb2.CreditResponse]
     """Credit puts money into an account (划入)."""
     BatchCredit: _grpc.UnaryUnaryMultiCallable[_account_pb2.BatchCreditRequest, _account_pb2.BatchCreditResponse]
-    """BatchCredit puts money into many accounts; each has its own result."""
+    """BatchCredit puts money into many accounts; each has its own result: a credit to an account that is
+    not in the caller's books is refused by itself, like one to no account, and the others are booked.
+    """
     ProposeAdjustment: _grpc.UnaryUnaryMultiCallable[_account_pb2.ProposeAdjustmentRequest, _account_pb2.ProposeAdjustmentResponse]
     """ProposeAdjustment proposes a correction (更正); nothing moves before another person approves it."""
     DecideAdjustment: _grpc.UnaryUnaryMultiCallable[_account_pb2.DecideAdjustmentRequest, _account_pb2.DecideAdjustmentResponse]
@@ -63,7 +68,12 @@ class AccountServiceStub:
     """ListEntries answers whose purchase used the money, where, when and how much (账户明细)."""
     ExportEntries: _grpc.UnaryStreamMultiCallable[_account_pb2.ExportEntriesRequest, _account_pb2.ExportEntriesResponse]
     """ExportEntries gives the entries as a table for spreadsheets (导出明细): CSV in UTF-8 with a byte order
-    mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai.
+    mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai. The columns: 发生时间
+    (occurred_at), 类别 (kind), 金额（元） (amount_fen), 余额（元） (balance_after_fen), 使用人 (beneficiary),
+    对方 (counterparty), 备注 (memo), 记账时间 (recorded_at), 序号 (seq), 业务编号 (source_id), 绑定编号
+    (binding_id), 凭证编号 (journal_id); headings and order stay, new columns come last. Text that a
+    spreadsheet would reckon with begins with an apostrophe; characters that control how text is shown
+    are left out.
     """
     GetHistoricalBalance: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetHistoricalBalanceRequest, _account_pb2.GetHistoricalBalanceResponse]
     """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at. The answer never
@@ -74,7 +84,10 @@ class AccountServiceStub:
     against the donor's limits from now on.
     """
     CaptureHold: _grpc.UnaryUnaryMultiCallable[_account_pb2.CaptureHoldRequest, _account_pb2.CaptureHoldResponse]
-    """CaptureHold debits a hold, at most its amount (扣款); the rest is released."""
+    """CaptureHold debits a hold, at most its amount (扣款); the rest is released. The institution that the
+    hold names is paid; a platform and the agency capture only holds that name one. A hold for any
+    institution is captured by a till, whose institution is paid; an agency can only release it.
+    """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_account_pb2.ReleaseHoldRequest, _account_pb2.ReleaseHoldResponse]
     """ReleaseHold frees a hold without a debit (释放)."""
     GetHold: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetHoldRequest, _account_pb2.GetHoldResponse]
@@ -88,7 +101,9 @@ class AccountServiceStub:
     ListSuspense: _grpc.UnaryUnaryMultiCallable[_account_pb2.ListSuspenseRequest, _account_pb2.ListSuspenseResponse]
     """ListSuspense lists money that came back for closed accounts (暂存款)."""
     ResolveSuspense: _grpc.UnaryUnaryMultiCallable[_account_pb2.ResolveSuspenseRequest, _account_pb2.ResolveSuspenseResponse]
-    """ResolveSuspense pays such money into another account or records that it was paid out."""
+    """ResolveSuspense pays such money into another account of the same person or records that it was paid
+    out.
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -103,16 +118,21 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """UnfreezeAccount lets a frozen account pay again (解冻)."""
     CloseAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.CloseAccountRequest, _account_pb2.CloseAccountResponse]  # type: ignore[assignment]
     """CloseAccount closes an account for good (销户): it must be without holds and empty, or the rest is
-    moved to another account.
+    moved to another account of the same person. For anybody else, such as an heir, two officials move
+    it first, by corrections (ProposeAdjustment, DecideAdjustment).
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]  # type: ignore[assignment]
-    """GetAccount returns an account with what its owner and what relatives can spend, and why."""
+    """GetAccount returns an account with what its owner and what relatives can spend, and why. A hold
+    whose time has passed by the server's clock is held no more.
+    """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_account_pb2.ListAccountsRequest, _account_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """ListAccounts lists the accounts of a person, closed ones too."""
     Credit: _aio.UnaryUnaryMultiCallable[_account_pb2.CreditRequest, _account_pb2.CreditResponse]  # type: ignore[assignment]
     """Credit puts money into an account (划入)."""
     BatchCredit: _aio.UnaryUnaryMultiCallable[_account_pb2.BatchCreditRequest, _account_pb2.BatchCreditResponse]  # type: ignore[assignment]
-    """BatchCredit puts money into many accounts; each has its own result."""
+    """BatchCredit puts money into many accounts; each has its own result: a credit to an account that is
+    not in the caller's books is refused by itself, like one to no account, and the others are booked.
+    """
     ProposeAdjustment: _aio.UnaryUnaryMultiCallable[_account_pb2.ProposeAdjustmentRequest, _account_pb2.ProposeAdjustmentResponse]  # type: ignore[assignment]
     """ProposeAdjustment proposes a correction (更正); nothing moves before another person approves it."""
     DecideAdjustment: _aio.UnaryUnaryMultiCallable[_account_pb2.DecideAdjustmentRequest, _account_pb2.DecideAdjustmentResponse]  # type: ignore[assignment]
@@ -125,7 +145,12 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """ListEntries answers whose purchase used the money, where, when and how much (账户明细)."""
     ExportEntries: _aio.UnaryStreamMultiCallable[_account_pb2.ExportEntriesRequest, _account_pb2.ExportEntriesResponse]  # type: ignore[assignment]
     """ExportEntries gives the entries as a table for spreadsheets (导出明细): CSV in UTF-8 with a byte order
-    mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai.
+    mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai. The columns: 发生时间
+    (occurred_at), 类别 (kind), 金额（元） (amount_fen), 余额（元） (balance_after_fen), 使用人 (beneficiary),
+    对方 (counterparty), 备注 (memo), 记账时间 (recorded_at), 序号 (seq), 业务编号 (source_id), 绑定编号
+    (binding_id), 凭证编号 (journal_id); headings and order stay, new columns come last. Text that a
+    spreadsheet would reckon with begins with an apostrophe; characters that control how text is shown
+    are left out.
     """
     GetHistoricalBalance: _aio.UnaryUnaryMultiCallable[_account_pb2.GetHistoricalBalanceRequest, _account_pb2.GetHistoricalBalanceResponse]  # type: ignore[assignment]
     """GetHistoricalBalance returns the exact balance as of an instant, by recorded_at. The answer never
@@ -136,7 +161,10 @@ class AccountServiceAsyncStub(AccountServiceStub):
     against the donor's limits from now on.
     """
     CaptureHold: _aio.UnaryUnaryMultiCallable[_account_pb2.CaptureHoldRequest, _account_pb2.CaptureHoldResponse]  # type: ignore[assignment]
-    """CaptureHold debits a hold, at most its amount (扣款); the rest is released."""
+    """CaptureHold debits a hold, at most its amount (扣款); the rest is released. The institution that the
+    hold names is paid; a platform and the agency capture only holds that name one. A hold for any
+    institution is captured by a till, whose institution is paid; an agency can only release it.
+    """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_account_pb2.ReleaseHoldRequest, _account_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
     """ReleaseHold frees a hold without a debit (释放)."""
     GetHold: _aio.UnaryUnaryMultiCallable[_account_pb2.GetHoldRequest, _account_pb2.GetHoldResponse]  # type: ignore[assignment]
@@ -150,7 +178,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
     ListSuspense: _aio.UnaryUnaryMultiCallable[_account_pb2.ListSuspenseRequest, _account_pb2.ListSuspenseResponse]  # type: ignore[assignment]
     """ListSuspense lists money that came back for closed accounts (暂存款)."""
     ResolveSuspense: _aio.UnaryUnaryMultiCallable[_account_pb2.ResolveSuspenseRequest, _account_pb2.ResolveSuspenseResponse]  # type: ignore[assignment]
-    """ResolveSuspense pays such money into another account or records that it was paid out."""
+    """ResolveSuspense pays such money into another account of the same person or records that it was paid
+    out.
+    """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """AccountService keeps the personal accounts: an append-only ledger that explains itself."""
@@ -186,7 +216,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.CloseAccountResponse, _abc.Awaitable[_account_pb2.CloseAccountResponse]]:
         """CloseAccount closes an account for good (销户): it must be without holds and empty, or the rest is
-        moved to another account.
+        moved to another account of the same person. For anybody else, such as an heir, two officials move
+        it first, by corrections (ProposeAdjustment, DecideAdjustment).
         """
 
     @_abc_1.abstractmethod
@@ -195,7 +226,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.GetAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.GetAccountResponse, _abc.Awaitable[_account_pb2.GetAccountResponse]]:
-        """GetAccount returns an account with what its owner and what relatives can spend, and why."""
+        """GetAccount returns an account with what its owner and what relatives can spend, and why. A hold
+        whose time has passed by the server's clock is held no more.
+        """
 
     @_abc_1.abstractmethod
     def ListAccounts(
@@ -219,7 +252,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.BatchCreditRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.BatchCreditResponse, _abc.Awaitable[_account_pb2.BatchCreditResponse]]:
-        """BatchCredit puts money into many accounts; each has its own result."""
+        """BatchCredit puts money into many accounts; each has its own result: a credit to an account that is
+        not in the caller's books is refused by itself, like one to no account, and the others are booked.
+        """
 
     @_abc_1.abstractmethod
     def ProposeAdjustment(
@@ -262,7 +297,12 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_account_pb2.ExportEntriesResponse], _abc.AsyncIterator[_account_pb2.ExportEntriesResponse]]:
         """ExportEntries gives the entries as a table for spreadsheets (导出明细): CSV in UTF-8 with a byte order
-        mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai.
+        mark, a row of Chinese headings first, amounts in yuan, times in Asia/Shanghai. The columns: 发生时间
+        (occurred_at), 类别 (kind), 金额（元） (amount_fen), 余额（元） (balance_after_fen), 使用人 (beneficiary),
+        对方 (counterparty), 备注 (memo), 记账时间 (recorded_at), 序号 (seq), 业务编号 (source_id), 绑定编号
+        (binding_id), 凭证编号 (journal_id); headings and order stay, new columns come last. Text that a
+        spreadsheet would reckon with begins with an apostrophe; characters that control how text is shown
+        are left out.
         """
 
     @_abc_1.abstractmethod
@@ -291,7 +331,10 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.CaptureHoldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.CaptureHoldResponse, _abc.Awaitable[_account_pb2.CaptureHoldResponse]]:
-        """CaptureHold debits a hold, at most its amount (扣款); the rest is released."""
+        """CaptureHold debits a hold, at most its amount (扣款); the rest is released. The institution that the
+        hold names is paid; a platform and the agency capture only holds that name one. A hold for any
+        institution is captured by a till, whose institution is paid; an agency can only release it.
+        """
 
     @_abc_1.abstractmethod
     def ReleaseHold(
@@ -341,6 +384,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.ResolveSuspenseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.ResolveSuspenseResponse, _abc.Awaitable[_account_pb2.ResolveSuspenseResponse]]:
-        """ResolveSuspense pays such money into another account or records that it was paid out."""
+        """ResolveSuspense pays such money into another account of the same person or records that it was paid
+        out.
+        """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

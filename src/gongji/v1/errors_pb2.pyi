@@ -336,8 +336,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     holds.
     """
     ERROR_REASON_TRANSFER_ACCOUNT_UNSUITABLE: _ErrorReason.ValueType  # 139
-    """The account to transfer to is closed or the same (FAILED_PRECONDITION). Name another open
-    account.
+    """The account to transfer to is not another open account of the same person (FAILED_PRECONDITION).
+    Name one; for anybody else, such as an heir, two officials book corrections (ProposeAdjustment,
+    DecideAdjustment).
     """
     ERROR_REASON_INSUFFICIENT_FUNDS: _ErrorReason.ValueType  # 140
     """The spendable or shareable amount does not suffice (FAILED_PRECONDITION). Lower the amount or
@@ -372,8 +373,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     amount.
     """
     ERROR_REASON_HOLD_NOT_APPLICABLE: _ErrorReason.ValueType  # 151
-    """The hold is not one for this patient, this institution or this way of paying
-    (FAILED_PRECONDITION). Leave the hold out or name the right one.
+    """The hold is not one for this patient, this institution or this way of paying; one that names no
+    institution is captured by a till only (FAILED_PRECONDITION). Leave the hold out or name the
+    right one; an agency can release it.
     """
     ERROR_REASON_SUSPENSE_NOT_FOUND: _ErrorReason.ValueType  # 152
     """No such suspense item (NOT_FOUND). Check the suspense_id."""
@@ -855,8 +857,9 @@ ERROR_REASON_ACCOUNT_HAS_HOLDS: ErrorReason.ValueType  # 138
 holds.
 """
 ERROR_REASON_TRANSFER_ACCOUNT_UNSUITABLE: ErrorReason.ValueType  # 139
-"""The account to transfer to is closed or the same (FAILED_PRECONDITION). Name another open
-account.
+"""The account to transfer to is not another open account of the same person (FAILED_PRECONDITION).
+Name one; for anybody else, such as an heir, two officials book corrections (ProposeAdjustment,
+DecideAdjustment).
 """
 ERROR_REASON_INSUFFICIENT_FUNDS: ErrorReason.ValueType  # 140
 """The spendable or shareable amount does not suffice (FAILED_PRECONDITION). Lower the amount or
@@ -891,8 +894,9 @@ ERROR_REASON_HOLD_AMOUNT_EXCEEDED: ErrorReason.ValueType  # 150
 amount.
 """
 ERROR_REASON_HOLD_NOT_APPLICABLE: ErrorReason.ValueType  # 151
-"""The hold is not one for this patient, this institution or this way of paying
-(FAILED_PRECONDITION). Leave the hold out or name the right one.
+"""The hold is not one for this patient, this institution or this way of paying; one that names no
+institution is captured by a till only (FAILED_PRECONDITION). Leave the hold out or name the
+right one; an agency can release it.
 """
 ERROR_REASON_SUSPENSE_NOT_FOUND: ErrorReason.ValueType  # 152
 """No such suspense item (NOT_FOUND). Check the suspense_id."""

@@ -787,7 +787,9 @@ class Warning(_message.Message):
     TEXT_EN_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
-    """The rule that speaks, for example "TIL-37"."""
+    """What it is about: RATIO_OF_OTHER_REGION, CATALOGUE_OF_OTHER_REGION, FILING_MISSING (care in
+    another region, TIL-37), CODE_NOT_IN_CATALOGUE, DONOR_NOT_CHOSEN; of a refund CASH_TO_PAY_IN.
+    """
     text: _builtins.str
     """Text in zh-CN."""
     text_en: _builtins.str
@@ -812,7 +814,9 @@ Global___Warning: _TypeAlias = Warning  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):
-    """One step by which money went back (退费); amounts are positive and flow back."""
+    """One step by which money went back (退费); amounts flow back. Only a return of lines can have one
+    that does not, marked below: all that is left, returned or cancelled, flows back to who paid it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -824,6 +828,7 @@ class Refund(_message.Message):
     LEGS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """Id of this step."""
     request_id: _builtins.str
@@ -838,7 +843,13 @@ class Refund(_message.Message):
 
     @_builtins.property
     def breakdown(self) -> Global___Breakdown:
-        """What each source takes back in this step, fen."""
+        """What each source takes back in this step, fen. What is left is decided anew; where accounts may
+        pay for less of it by more than the person's share falls, the accounts get all of that back and
+        cash makes up for it: then cash_pay_fen is negative, and the patient pays so much in at the till
+        (患者补缴现金; warnings say so). Over all steps nobody gets back more than they paid, and no account
+        pays again. With a price above its ceiling the fund and the four parts of the bill may be negative
+        too, by at most 1 fen for each such line, from rounding.
+        """
 
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Leg]:
@@ -847,6 +858,10 @@ class Refund(_message.Message):
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
+        """What patient or till should know of this step: CASH_TO_PAY_IN."""
 
     def __init__(
         self,
@@ -859,10 +874,11 @@ class Refund(_message.Message):
         legs: _abc.Iterable[Global___Leg] | None = ...,
         reason: _builtins.str = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        warnings: _abc.Iterable[Global___Warning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "cancellation", b"cancellation", "legs", b"legs", "lines", b"lines", "reason", b"reason", "recorded_at", b"recorded_at", "refund_id", b"refund_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "cancellation", b"cancellation", "legs", b"legs", "lines", b"lines", "reason", b"reason", "recorded_at", b"recorded_at", "refund_id", b"refund_id", "request_id", b"request_id", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1412,7 +1428,9 @@ class SettleRequest(_message.Message):
 
     @_builtins.property
     def hold_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Holds to use, at most 20: those donors' part is taken from their hold first."""
+        """Holds to use, at most 20: those donors' part is taken from their hold first, and the rest of it is
+        released. A hold on a frozen account stays open; the explanation says so (HOLD_FROZEN).
+        """
 
     @_builtins.property
     def agent(self) -> Global___ProxyBuyer:
@@ -2107,7 +2125,10 @@ class RiskSignal(_message.Message):
     signal_id: _builtins.str
     """Id."""
     rule: _builtins.str
-    """Name of the rule that raised it, as in the region's policy."""
+    """Name of the rule that raised it: MANY_INSTITUTIONS, REPEATED_TRACE_CODE, FAR_CITIES,
+    DRAINED_DONOR, BIND_SPEND_UNBIND as in the group `risk` of the region's policy; or
+    CREDENTIAL_MISUSE, which is refused everywhere.
+    """
     action: Global___RiskAction.ValueType
     """What it did."""
     state: Global___RiskSignalState.ValueType
@@ -2117,7 +2138,7 @@ class RiskSignal(_message.Message):
     person_id: _builtins.str
     """The patient (psn_no); empty when it is about no patient."""
     donor_id: _builtins.str
-    """The donor; empty when it is about no donor."""
+    """The donor; of a misused credential, whose it was; empty when it is about neither."""
     institution_code: _builtins.str
     """The institution; empty when it is about none."""
     threshold: _builtins.int

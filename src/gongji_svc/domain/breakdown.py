@@ -6,6 +6,7 @@ Rule: a `Breakdown` whose identities do not hold cannot be made.
 from dataclasses import dataclass, fields
 
 from gongji_svc.domain.errors import BreakdownMismatch, Violation
+from gongji_svc.domain.money import BP
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ class Breakdown:
             raise ValueError("mutual_aid_pay is not a part of account_pay")
         if self.fund_pay_fen < 0 or self.cash_pay_fen < 0:
             raise ValueError("fund_pay or cash_pay is negative")
+        if self.full_self_pay_fen < 0 or self.over_limit_fen < 0 or self.pre_self_pay_fen < 0:
+            raise ValueError("full_self_pay, over_limit or pre_self_pay is negative")
+        if not 0 <= self.deductible_fen <= self.in_scope_fen - self.fund_pay_fen:
+            raise ValueError("deductible and fund_pay are not parts of in_scope")
+        if not 0 <= self.fund_ratio_bp <= BP:
+            raise ValueError("fund_ratio is no part of the whole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +62,29 @@ class GivenBreakdown:
 
 
 def check_given(given: GivenBreakdown, total_fen: int) -> None:
-    """BreakdownMismatch when a given breakdown does not fulfil its identities, or not the total."""
+    """BreakdownMismatch, naming the field, when a given breakdown breaks an identity or misses the
+    total.
+    """
     parts = given.full_self_pay_fen + given.over_limit_fen + given.pre_self_pay_fen
-    for holds, identity in (
-        (given.total_fen == total_fen, "total_fen = given_breakdown.total_fen"),
+    for holds, field, identity in (
+        (given.total_fen == total_fen, "total_fen", "total_fen = given_breakdown.total_fen"),
         (
             given.total_fen == parts + given.in_scope_fen,
+            "in_scope_fen",
             "total = full_self_pay + over_limit + pre_self_pay + in_scope",
         ),
-        (given.total_fen == given.fund_pay_fen + given.personal_fen, "total = fund_pay + personal"),
+        (
+            given.total_fen == given.fund_pay_fen + given.personal_fen,
+            "personal_fen",
+            "total = fund_pay + personal",
+        ),
         (
             given.fund_pay_fen + given.deductible_fen <= given.in_scope_fen,
+            "fund_pay_fen",
             "fund_pay + deductible <= in_scope",
         ),
-        (min(getattr(given, f.name) for f in fields(given)) >= 0, "0 <= each part"),
+        *((getattr(given, f.name) >= 0, f.name, "0 <= each part") for f in fields(given)),
     ):
         if not holds:
-            wrong = Violation("given_breakdown", f"费用构成应满足：{identity}")
+            wrong = Violation(f"given_breakdown.{field}", f"费用构成应满足：{identity}")
             raise BreakdownMismatch(identity=identity, violations=[wrong])

@@ -24,6 +24,10 @@ _STEPS: Mapping[Rule, tuple[str, str]] = {
         "费用构成由医疗机构给出，个人负担{amount}元",
         "priced by the institution; personal share {amount} yuan",
     ),
+    Rule.FUND_GIVEN: (
+        "基金支付{amount}元（由医疗机构给出）",
+        "the fund pays {amount} yuan, as the institution says",
+    ),
     Rule.DEDUCTIBLE: (
         "本次计入起付线{amount}元（本次之前尚余{left}元）",
         "deductible borne {amount} yuan ({left} yuan were left)",
@@ -50,6 +54,10 @@ _STEPS: Mapping[Rule, tuple[str, str]] = {
     Rule.OWN_FROZEN: (
         "本人{kind}已冻结，{amount}元不能使用，可向医保经办机构申请解冻",
         "own account ({kind}) is frozen: {amount} yuan cannot be used",
+    ),
+    Rule.HOLD_FROZEN: (
+        "预留{amount}元的个人账户已冻结，本次未使用，该笔预留仍然保留；账户解冻后可以使用",
+        "the account of a hold of {amount} yuan is frozen: the hold was not used and stays open",
     ),
     Rule.DONOR_PAID: ("{donor}共济支付{amount}元", "{donor} pays {amount} yuan"),
     Rule.DONOR_LIMITED: (
@@ -203,6 +211,11 @@ _CAUTIONS: Mapping[Caution, tuple[str, str]] = {
         "本地须选定授权人后才能使用共济",
         "here a donor must be chosen",
     ),
+    Caution.CASH_TO_PAY_IN: (
+        "患者补缴现金{amount}元：退货后个人账户可支付的部分减少，已退回账户，差额以现金补足",
+        "the patient pays {amount} yuan in cash: after this return accounts may pay for less, what "
+        "they had paid above it went back to them",
+    ),
 }
 
 
@@ -256,9 +269,9 @@ def over_advised(
     return f"{meaning}{given}。{_DIED_NEXT if died else advice}。"
 
 
-def caution_worded(caution: Caution, language: str = CHINESE) -> str:
-    """A caution as words (TIL-37)."""
-    return _CAUTIONS[caution][_column(language)]
+def caution_worded(caution: Caution, language: str = CHINESE, amount_fen: int = 0) -> str:
+    """A caution as words (TIL-37), with the amount it is about, if there is one."""
+    return _CAUTIONS[caution][_column(language)].format(amount=yuan(amount_fen))
 
 
 def _column(language: str) -> int:

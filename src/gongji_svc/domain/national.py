@@ -60,7 +60,7 @@ def national_answer(bill: Bill, plan: Plan) -> NationalAnswer:
 
 
 def amounts(sums: Breakdown) -> Fields:
-    """The sums of a settlement, of what is left of it, or of a step that gave some of it back."""
+    """The sums of a settlement, of what is left of it, or of what a reversal gave back."""
     return {
         "medfee_sumamt": _money(sums.total_fen),
         "fulamt_ownpay_amt": _money(sums.full_self_pay_fen),

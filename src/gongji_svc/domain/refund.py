@@ -18,16 +18,18 @@ from gongji_svc.domain.errors import LineNotFound, RefundExceedsRest, VisitTypeN
 from gongji_svc.domain.money import format_quantity
 from gongji_svc.domain.settlement import Plan, account_base_fen
 from gongji_svc.domain.step import Rule, Step
-from gongji_svc.domain.terms import AccountOwner, VisitType
-from gongji_svc.domain.waterfall import Leg
+from gongji_svc.domain.terms import VisitType
+from gongji_svc.domain.waterfall import Leg, sums_of_legs
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
     """One step: what is left after it, and what it gives back to each source, in fen.
 
-    No amount is negative. `legs` are what goes back to the accounts; counters fall by them, by
-    `deductible_fen` and by `fund_in_cap_fen`.
+    `legs` are what goes back to the accounts; counters fall by them, by `deductible_fen` and by
+    `fund_in_cap_fen`. Negative can be `cash_fen`, where the accounts get back more than the
+    person's share falls by and the patient makes up for it; and by rounding the fund's parts, by at
+    most a fen for each line above its ceiling. Of a reversal nothing is negative.
     """
 
     rest: Plan
@@ -110,7 +112,7 @@ def _legs_within(legs: tuple[Leg, ...], amount_fen: int) -> tuple[Leg, ...]:
 def _breakdown(
     original: Breakdown, sums: Sums, benefit: Benefit, total_fen: int, legs: tuple[Leg, ...]
 ) -> Breakdown:
-    account = sum(leg.amount_fen for leg in legs)
+    account, mutual_aid = sums_of_legs(legs)
     personal = total_fen - benefit.fund_pay_fen
     return Breakdown(
         total_fen=total_fen,
@@ -123,13 +125,9 @@ def _breakdown(
         fund_pay_fen=benefit.fund_pay_fen,
         personal_fen=personal,
         account_pay_fen=account,
-        mutual_aid_pay_fen=_mutual_aid_fen(legs),
+        mutual_aid_pay_fen=mutual_aid,
         cash_pay_fen=personal - account,
     )
-
-
-def _mutual_aid_fen(legs: tuple[Leg, ...]) -> int:
-    return sum(leg.amount_fen for leg in legs if leg.owner is AccountOwner.DONOR)
 
 
 def refund_step(original: Plan, previous: Plan, remaining_e4: Mapping[int, int]) -> Refund:

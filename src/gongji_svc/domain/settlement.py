@@ -52,7 +52,7 @@ from gongji_svc.domain.terms import (
     VisitType,
 )
 from gongji_svc.domain.usability import Obstacle, Visit, obstacles, visit_obstacles
-from gongji_svc.domain.waterfall import Donor, DonorOutcome, Flow, Leg, pour
+from gongji_svc.domain.waterfall import Donor, DonorOutcome, Flow, Leg, pour, sums_of_legs
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,13 @@ class Plan:
     steps: tuple[Step, ...]
     cautions: tuple[Caution, ...]
     policies: tuple[PolicyMark, ...]
+
+    def __post_init__(self) -> None:
+        paid, donated = sums_of_legs(self.legs)
+        if paid != self.breakdown.account_pay_fen:
+            raise ValueError("account_pay is not the sum of the legs")
+        if donated != self.breakdown.mutual_aid_pay_fen:
+            raise ValueError("mutual_aid_pay is not the sum of the donors' legs")
 
     @property
     def fund_in_cap_fen(self) -> int:

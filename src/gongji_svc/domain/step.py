@@ -4,7 +4,7 @@ Rule: facts, not sentences. They are stored with the settlement; `explanation.py
 somebody reads.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -29,11 +29,13 @@ class Rule(StrEnum):
     FUND_RATIO = "FUND_RATIO"
     FUND_CAP = "FUND_CAP"
     FUND_NONE = "FUND_NONE"
+    FUND_GIVEN = "FUND_GIVEN"
     BENEFIT_CARRIED_FORWARD = "BENEFIT_CARRIED_FORWARD"
     ACCOUNT_BASE = "ACCOUNT_BASE"
     ACCOUNTS_NOT_USED = "ACCOUNTS_NOT_USED"
     OWN_ACCOUNT = "OWN_ACCOUNT"
     OWN_FROZEN = "OWN_FROZEN"
+    HOLD_FROZEN = "HOLD_FROZEN"
     DONOR_PAID = "DONOR_PAID"
     DONOR_LIMITED = "DONOR_LIMITED"
     DONOR_SKIPPED = "DONOR_SKIPPED"
@@ -49,6 +51,7 @@ class Caution(StrEnum):
     FILING_MISSING = "FILING_MISSING"
     CODE_NOT_IN_CATALOGUE = "CODE_NOT_IN_CATALOGUE"
     DONOR_NOT_CHOSEN = "DONOR_NOT_CHOSEN"
+    CASH_TO_PAY_IN = "CASH_TO_PAY_IN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +64,62 @@ class Step:
     params: Mapping[str, int | str] = field(default_factory=dict)
 
 
-LINE_RULE = "docs/decisions/readings.md#line-arithmetic"
+# Where a rule stands that no region's file gives a value for.
+_LINES = "docs/decisions/readings.md#line-arithmetic"
+_GIVEN = "docs/decisions/readings.md#inpatient"
+_NO_BENEFIT = "docs/decisions/readings.md#pooled-benefit-at-pharmacies"
+_ORDER = "docs/decisions/readings.md#order-at-the-till"
+_OWN_ACCOUNT = "docs/decisions/readings.md#own-account"
+_HOLDS = "docs/decisions/readings.md#holds"
+_ELIGIBLE_DONOR = "docs/decisions/readings.md#eligible-donor"
+
+_NO_FUND: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "NOT_COMPUTED": ((), _GIVEN),
+    "NOT_INSURED": ((), "docs/decisions/readings.md#beneficiary-lapsed"),
+    "LAPSED": ((), "docs/decisions/readings.md#lapse"),
+    "WAITING": (("lapse_wait_months", "premium_wait_months"), ""),
+    "ARREARS_UNPAID": (("lapse_arrears_after_months",), ""),
+    "ARREARS_NOT_EFFECTIVE": (("lapse_arrears_effect_months",), ""),
+    "VISIT_TYPE_WITHOUT_BENEFIT": (("benefit_visit_types",), _NO_BENEFIT),
+    "PERSON_WITHOUT_BENEFIT": (
+        ("ratios_bp",),
+        "docs/decisions/readings.md#resident-outpatient",
+    ),
+}
+"""Why the fund pays nothing: the `Policy` fields behind it, and where it stands without them."""
 
 
 def steps_of_lines(breakdown: Breakdown, given: bool) -> list[Step]:
-    """How the total parts by the catalogue; parts of nothing are left out."""
-    if given:
-        return [Step(Rule.GIVEN_BREAKDOWN, breakdown.personal_fen, LINE_RULE)]
+    """How the total parts; parts of nothing are left out.
+
+    By the catalogue, or as `given`: then also what the fund pays and what is left to the person.
+    """
+    source = _GIVEN if given else _LINES
     parts = (
         (Rule.FULL_SELF_PAY, breakdown.full_self_pay_fen),
         (Rule.OVER_LIMIT, breakdown.over_limit_fen),
         (Rule.PRE_SELF_PAY, breakdown.pre_self_pay_fen),
         (Rule.IN_SCOPE, breakdown.in_scope_fen),
     )
-    return [Step(rule, amount, LINE_RULE) for rule, amount in parts if amount]
+    steps = [Step(rule, amount, source) for rule, amount in parts if amount]
+    if given:
+        if breakdown.fund_pay_fen:
+            steps.append(Step(Rule.FUND_GIVEN, breakdown.fund_pay_fen, source))
+        steps.append(Step(Rule.GIVEN_BREAKDOWN, breakdown.personal_fen, source))
+    return steps
 
 
 def steps_of_fund(
     breakdown: Breakdown, terms: BenefitTerms, benefit: Benefit, policy: Policy, day: date
 ) -> list[Step]:
     """What the fund pays and on which terms, or why nothing."""
+    sources = policy.sources
     if terms.why_none:
         if breakdown.fund_pay_fen:  # priced elsewhere
             return []
-        return [Step(Rule.FUND_NONE, 0, params={"why": terms.why_none})]
-    sources = policy.sources
+        names, otherwise = _NO_FUND[terms.why_none]
+        source = policy.source_of(*names) or otherwise
+        return [Step(Rule.FUND_NONE, 0, source, {"why": terms.why_none})]
     steps: list[Step] = []
     if benefit.deductible_fen:
         source = sources.get("deductibles_fen", "")
@@ -120,7 +154,7 @@ def steps_of_accounts(
     if base_fen < breakdown.personal_fen:
         steps.append(Step(Rule.ACCOUNT_BASE, base_fen, sources.get("account_base", "")))
     if use is AccountUse.NONE:
-        steps.append(Step(Rule.ACCOUNTS_NOT_USED, 0))
+        steps.append(Step(Rule.ACCOUNTS_NOT_USED, 0, _ORDER))
     else:
         steps.extend(_steps_of_frozen(own, policy))
     source = sources.get("own_account_kinds", "")
@@ -142,7 +176,14 @@ def _steps_of_frozen(own: Sequence[Account], policy: Policy) -> Iterator[Step]:
     for account in own:
         frozen = account.state is AccountState.FROZEN and account.kind in policy.own_account_kinds
         if frozen and account.balance_fen:
-            yield Step(Rule.OWN_FROZEN, account.balance_fen, params={"kind": account.kind.value})
+            kind = {"kind": account.kind.value}
+            yield Step(Rule.OWN_FROZEN, account.balance_fen, _OWN_ACCOUNT, {**kind})
+
+
+def steps_of_frozen_holds(amounts_fen: Iterable[int]) -> Iterator[Step]:
+    """The holds that the till named in vain: their account is frozen, so they stay."""
+    for amount_fen in amounts_fen:
+        yield Step(Rule.HOLD_FROZEN, amount_fen, _HOLDS)
 
 
 def _step_of_donor(outcome: DonorOutcome, policy: Policy, donor_policy: Policy) -> Step:
@@ -157,7 +198,22 @@ def _step_of_donor(outcome: DonorOutcome, policy: Policy, donor_policy: Policy) 
     field = (outcome.rule or outcome.limited_by).partition(".")[0]
     owner = policy if field in _PATIENT_RULES else donor_policy
     rule = Rule.DONOR_LIMITED if outcome.taken_fen else Rule.DONOR_SKIPPED
-    return Step(rule, outcome.taken_fen, owner.sources.get(field, ""), params)
+    return Step(rule, outcome.taken_fen, owner.sources.get(field, _ELIGIBLE_DONOR), params)
 
 
 _PATIENT_RULES = frozenset({"own_zero_rule", "order", "single_donor"})
+
+_CAUTIONS: Mapping[Caution, str] = {
+    Caution.RATIO_OF_OTHER_REGION: "out_of_region_warnings",
+    Caution.CATALOGUE_OF_OTHER_REGION: "out_of_region_warnings",
+    Caution.FILING_MISSING: "out_of_region_warnings",
+    Caution.CODE_NOT_IN_CATALOGUE: "docs/decisions/readings.md#catalogue",
+    Caution.DONOR_NOT_CHOSEN: "order",
+    Caution.CASH_TO_PAY_IN: "docs/decisions/readings.md#refund-in-steps",
+}
+"""The `Policy` field behind a caution, or where it stands."""
+
+
+def source_of(caution: Caution, sources: Mapping[str, str]) -> str:
+    """Where the rule behind a caution stands; `sources` are those of the patient's policy."""
+    return sources.get(_CAUTIONS[caution], _CAUTIONS[caution])

@@ -68,6 +68,13 @@ class Leg:
     from_hold_fen: int = 0
 
 
+def sums_of_legs(legs: Sequence[Leg]) -> tuple[int, int]:
+    """What all accounts paid, and what of it the donors' did; fen."""
+    paid_fen = sum([leg.amount_fen for leg in legs])
+    donated_fen = sum([leg.amount_fen for leg in legs if leg.owner is AccountOwner.DONOR])
+    return paid_fen, donated_fen
+
+
 @dataclass(frozen=True, slots=True)
 class DonorOutcome:
     """What became of one donor, in the order asked; `limited_by` names the cap that bound.
@@ -107,6 +114,13 @@ class _Candidate:
 def own_legs(accounts: Sequence[Account], policy: Policy, need_fen: int) -> list[Leg]:
     """Take from the own accounts in the order of the patient's policy."""
     return list(_take(accounts, policy.own_account_kinds, need_fen, None))
+
+
+def donor_legs(
+    accounts: Sequence[Account], policy: Policy, need_fen: int, binding_id: UUID | None
+) -> list[Leg]:
+    """Take from a donor's accounts in the order of the donor's policy."""
+    return list(_take(accounts, policy.donor_account_kinds, need_fen, binding_id))
 
 
 def pour(

@@ -1,21 +1,28 @@
 """What changes of accounts by an agency have in common: whose they are, and where money may go.
 
 Rule: an agency changes what stands in the books of its own region; all else is answered like what
-does not exist. What leaves an account for good goes to an open one of the same person, wherever it
-stands, or of another person, an heir, in the agency's own books.
+does not exist. What one official moves out of an account for good goes to an open one of the same
+person, wherever it stands; to anybody else, such as an heir, only two officials together move money
+(adjusting.py). A movement counts at the earliest on the day on which the account was opened.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from gongji_svc.domain import errors
 from gongji_svc.domain.account_state import check_takes
+from gongji_svc.domain.calendar import day_of
+from gongji_svc.domain.errors import Violation
 from gongji_svc.domain.terms import AccountState
+from gongji_svc.services import messages
 from gongji_svc.services.asked import Asked
 from gongji_svc.services.audit import Audited, doer_of
+from gongji_svc.services.days import CLOCKS_DIFFER, instant
 from gongji_svc.services.office import Office
 from gongji_svc.services.reach import acting_as
-from gongji_svc.storage.ids import parse_id
+from gongji_svc.storage.ids import made_at, parse_id
 from gongji_svc.storage.state import AccountRow, Claim, State, TableRow
 
 
@@ -55,23 +62,48 @@ def account_in_books(state: State, asked: Asked, account_id: UUID) -> AccountRow
 
 
 def account_to_take(
-    state: State, asked: Asked, giver_id: UUID, owner_id: UUID, account_id: UUID | None
+    state: State, giver_id: UUID, owner_id: UUID, account_id: UUID | None
 ) -> AccountRow:
-    """The open account that takes what the account `giver_id` of `owner_id` gives up.
+    """The open account of `owner_id` that takes what the owner's account `giver_id` gives up.
 
     TransferAccountUnsuitable for any other, whether or not there is one.
     """
     account = None if account_id is None else state.accounts.get(account_id)
-    if account is None or account.id == giver_id or account.state != AccountState.OPEN:
+    if account is None or account.person_id != owner_id or account.id == giver_id:
         raise errors.TransferAccountUnsuitable
-    if account.person_id != owner_id and account.pool_region != asked.caller.subject:
+    if account.state != AccountState.OPEN:
         raise errors.TransferAccountUnsuitable
     return account
+
+
+def memo_of_transfer(reason: str, giver_id: UUID) -> str:
+    """What the owner reads beside money that comes from another of the own accounts."""
+    return f"{reason}（转自个人账户{giver_id}）"
 
 
 def check_room(account: AccountRow, amount_fen: int) -> None:
     """AccountClosed, or BalanceTooLarge, where an account cannot take an amount."""
     check_takes(AccountState(account.state), account.balance_fen, amount_fen)
+
+
+def occurred_at_in(message: Any) -> datetime | None:
+    """When a movement counts, None where the request leaves it out; InvalidField for no moment."""
+    if not message.HasField("occurred_at"):
+        return None
+    return instant("occurred_at", message.occurred_at)
+
+
+def check_occurred(account: AccountRow, occurred_at: datetime | None, now: datetime) -> None:
+    """OccurredInFuture for what lies ahead by more than clocks differ, InvalidField for what lies
+    before the day on which the account was opened; both name the field.
+    """
+    if occurred_at is None:
+        return
+    if occurred_at > now + CLOCKS_DIFFER:
+        raise errors.OccurredInFuture(violations=[Violation("occurred_at", "不能晚于当前时间")])
+    opened_on = day_of(min(made_at(account.id), now))  # the clock of the demo may be set back
+    if day_of(occurred_at) < opened_on:
+        raise messages.invalid(Violation("occurred_at", f"不能早于开户日期{opened_on}"))
 
 
 def audit_row(asked: Asked, audited: Audited, state: State) -> TableRow:

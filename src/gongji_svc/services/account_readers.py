@@ -29,7 +29,7 @@ def accounts_seen(
             owner_id = find_owner(tx, account_id)
         if owner_id is None:
             raise errors.AccessDenied
-        owned = read_accounts_of(tx, owner_id)
+        owned = read_accounts_of(tx, owner_id, office.clock_offset)
         owner = read_people(tx, [owner_id], office.sealer).get(owner_id)
     if owner is not None and reaches(caller, owner, office.today()):
         return owned, owned

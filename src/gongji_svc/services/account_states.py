@@ -1,7 +1,7 @@
 """FreezeAccount, UnfreezeAccount, CloseAccount: what an agency makes of an account of its region.
 
 Rule: an account is closed for good, without holds and empty; what is left in it moves in the same
-decision by a journal of two transfers. Both owners' accounts are locked for that.
+decision, by a journal of two transfers, to another account of the same owner.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,6 +21,7 @@ from gongji_svc.services.account_changes import (
     check_room,
     id_in,
     known_owners,
+    memo_of_transfer,
     owner_of,
 )
 from gongji_svc.services.account_view import account_message
@@ -133,7 +134,7 @@ class CloseAccount(ChangeState):
     def _target(self, state: State, account: AccountRow) -> AccountRow | None:
         if not self.asked.message.transfer_to_account_id:
             return None
-        return account_to_take(state, self.asked, account.id, account.person_id, self.target_id)
+        return account_to_take(state, account.id, account.person_id, self.target_id)
 
     def _journal(self, account: AccountRow, target: AccountRow, state: State) -> Journal:
         rest_fen, kind = account.balance_fen, EntryKind.TRANSFER
@@ -147,7 +148,7 @@ class CloseAccount(ChangeState):
             ),
             lines=(),
             counterparty=account.pool_region,
-            memo=self.asked.message.reason,
+            memo=memo_of_transfer(self.asked.message.reason, account.id),
         )
 
 

@@ -1,6 +1,6 @@
 """An account as its owner and staff see it.
 
-Rule: an amount is never shown without what took the rest away, and by which rule.
+Rule: an amount is never shown without how it comes about from the balance, and by which rule.
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from datetime import date
 
 from gongji.v1 import account_pb2 as pb
 from gongji.v1 import types_pb2
-from gongji_svc.domain.availability import Reduced, available, reduction_worded, without_rules
+from gongji_svc.domain.availability import Reckoned, available, without_rules, worded
 from gongji_svc.domain.policy import Policy
 from gongji_svc.services.days import timestamp
 from gongji_svc.services.names import enum_number
@@ -40,7 +40,7 @@ def account_message(
         frozen_quota_fen=kept.frozen_quota_fen,
         spendable_fen=usable.spendable_fen,
         shareable_fen=usable.shareable_fen,
-        why=[_step(reduced) for reduced in usable.why],
+        why=[_step(one) for one in usable.why],
         state=enum_number(pb.AccountState, kept.state),
         seq=kept.seq,
         state_reason=kept.state_reason,
@@ -60,12 +60,12 @@ def _policy_ref(policy: Policy) -> types_pb2.PolicyRef:
     return types_pb2.PolicyRef(region=policy.region, blocks=policy.blocks, digest=policy.digest)
 
 
-def _step(reduced: Reduced) -> types_pb2.ExplanationStep:
-    chinese, english = reduction_worded(reduced)
+def _step(reckoned: Reckoned) -> types_pb2.ExplanationStep:
+    chinese, english = worded(reckoned)
     return types_pb2.ExplanationStep(
-        rule=reduced.reduction.value,
+        rule=reckoned.part.value,
         text=chinese,
         text_en=english,
-        amount_fen=reduced.amount_fen,
-        source=reduced.source,
+        amount_fen=reckoned.amount_fen,
+        source=reckoned.source,
     )

@@ -20,14 +20,16 @@ from gongji_svc.services.account_changes import (
     account_in_books,
     agency_claim,
     audit_row,
+    check_occurred,
     check_room,
     id_in,
+    occurred_at_in,
     owner_of,
 )
 from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.audit import Audited, Facts
 from gongji_svc.services.binding_view import actor
-from gongji_svc.services.days import CLOCKS_DIFFER, instant, timestamp
+from gongji_svc.services.days import timestamp
 from gongji_svc.services.entry_view import entry_message, next_entry
 from gongji_svc.services.names import enum_name, enum_number
 from gongji_svc.services.office import Office
@@ -64,8 +66,7 @@ class ProposeAdjustment(AskedCommand):
         account = account_in_books(state, self.asked, self.account_id)
         if account.state == AccountState.CLOSED:
             raise errors.AccountClosed
-        if self.occurred_at is not None and self.occurred_at > state.now + CLOCKS_DIFFER:
-            raise errors.OccurredInFuture
+        check_occurred(account, self.occurred_at, state.now)
         message = self.asked.message
         proposed = AdjustmentRow(
             region=account.region,
@@ -241,10 +242,7 @@ def _choice(caller: Caller, request: Any) -> Choice:
 def read_propose_adjustment(office: Office, asked: Asked) -> ProposeAdjustment:
     """The command in a ProposeAdjustmentRequest."""
     message = asked.message
-    occurred_at = None
-    if message.HasField("occurred_at"):
-        occurred_at = instant("occurred_at", message.occurred_at)
-    return ProposeAdjustment(office, asked, id_in(message.account_id), occurred_at)
+    return ProposeAdjustment(office, asked, id_in(message.account_id), occurred_at_in(message))
 
 
 def read_decide_adjustment(office: Office, asked: Asked) -> DecideAdjustment:

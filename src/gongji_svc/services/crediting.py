@@ -10,23 +10,28 @@ from datetime import datetime
 from uuid import UUID
 
 from gongji.v1 import account_pb2 as pb
-from gongji_svc.domain import errors
 from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
-from gongji_svc.domain.terms import AccountState
 from gongji_svc.engine import Answered, Outcome
+from gongji_svc.services.account_changes import (
+    account_in_books,
+    agency_claim,
+    check_occurred,
+    check_room,
+    id_in,
+    occurred_at_in,
+    owner_of,
+)
 from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.batching import Batch, Item, error_of, read_items
 from gongji_svc.services.contract import method_of
-from gongji_svc.services.days import CLOCKS_DIFFER, instant
 from gongji_svc.services.entry_view import entry_message, next_entry
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.storage import tables
 from gongji_svc.storage.entry_reads import Names
-from gongji_svc.storage.ids import new_id, parse_id
+from gongji_svc.storage.ids import new_id
 from gongji_svc.storage.state import AccountRow, Decision, Keys, Lookups, State, Wanted
 
-GREATEST_BALANCE_FEN = 10**15
 _CREDIT = method_of("AccountService", "Credit")
 
 
@@ -36,7 +41,6 @@ class Credit(AskedCommand):
 
     account_id: UUID
     occurred_at: datetime | None
-    owner_id: UUID | None = None
 
     def lookups(self) -> Lookups:
         """Whose account it is."""
@@ -44,30 +48,20 @@ class Credit(AskedCommand):
 
     def keys(self, state: State) -> Keys:
         """The request key in the agency's region."""
-        self.owner_id = state.owners.get(self.account_id)
-        if self.owner_id is None:
-            raise errors.AccessDenied
-        region = self.asked.caller.subject
-        return Keys(self.asked.claim(region, region, self.office.sealer))
+        owner_of(state, self.account_id)
+        return Keys(agency_claim(self.office, self.asked))
 
-    def discover(self, state: State) -> Wanted:  # noqa: ARG002 - the engine's shape
+    def discover(self, state: State) -> Wanted:
         """The owner's accounts."""
-        return Wanted(accounts_of=() if self.owner_id is None else (self.owner_id,))
+        return Wanted(accounts_of=(owner_of(state, self.account_id),))
 
     def decide(self, state: State) -> Decision:
         """The entry, and the balance after it."""
-        account = state.accounts.get(self.account_id)
-        if account is None or account.pool_region != self.asked.caller.subject:
-            raise errors.AccessDenied
-        if account.state == AccountState.CLOSED:
-            raise errors.AccountClosed
-        occurred_at = state.now if self.occurred_at is None else self.occurred_at
-        if occurred_at > state.now + CLOCKS_DIFFER:
-            raise errors.OccurredInFuture
-        if account.balance_fen + self.asked.message.amount_fen > GREATEST_BALANCE_FEN:
-            raise errors.BalanceTooLarge
+        account = account_in_books(state, self.asked, self.account_id)
+        check_room(account, self.asked.message.amount_fen)
+        check_occurred(account, self.occurred_at, state.now)
         # From here on the money moves.
-        journal = self._journal(account, occurred_at)
+        journal = self._journal(account, self.occurred_at or state.now)
         entry = next_entry(journal, journal.postings[0], account, state.now)
         message = entry_message(self.office, entry, account.person_id, Names())
         return Decision(
@@ -93,13 +87,7 @@ class Credit(AskedCommand):
 def read_credit(office: Office, asked: Asked) -> Credit:
     """The command in a CreditRequest."""
     message = asked.message
-    account_id = parse_id(message.account_id)
-    if account_id is None:
-        raise errors.AccessDenied
-    occurred_at = None
-    if message.HasField("occurred_at"):
-        occurred_at = instant("occurred_at", message.occurred_at)
-    return Credit(office, asked, account_id, occurred_at)
+    return Credit(office, asked, id_in(message.account_id), occurred_at_in(message))
 
 
 def _read_batch(office: Office, asked: Asked) -> Sequence[Item]:

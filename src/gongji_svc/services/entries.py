@@ -27,7 +27,7 @@ from gongji_svc.storage.entry_reads import (
 )
 from gongji_svc.storage.state import AccountRow
 
-_ROWS_A_PIECE = 500  # at their longest they fit the contract's 1 MiB
+_ROWS_A_PIECE = 300  # at their longest they fit the contract's 1 MiB
 _SEQ_BYTES = 8
 
 

@@ -1,11 +1,14 @@
 """Entries as rows of a spreadsheet (账户明细).
 
-Rule: what people wrote is never a formula: text that a spreadsheet would reckon with is quoted.
-Amounts are plain decimals in yuan, so that it can add them up; times are those of Asia/Shanghai.
+Rule: what people read comes first, ids last; the contract lists the columns, which stay. What
+people wrote is never a formula: text that a spreadsheet would reckon with is quoted, and what would
+turn or break it is left out. Amounts are plain decimals in yuan, so that it can add them up; times
+are those of Asia/Shanghai.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from datetime import UTC
 
@@ -18,15 +21,15 @@ from gongji_svc.domain.money import yuan
 from gongji_svc.services.names import enum_name
 
 HEADINGS = (
-    "序号",
+    "发生时间",
     "类别",
     "金额（元）",
     "余额（元）",
-    "发生时间",
-    "记账时间",
-    "对方",
     "使用人",
+    "对方",
     "备注",
+    "记账时间",
+    "序号",
     "业务编号",
     "绑定编号",
     "凭证编号",
@@ -47,8 +50,13 @@ KIND_ZH = {
 }
 # With the byte order mark a spreadsheet knows the encoding.
 _MARK = "\N{BYTE ORDER MARK}"
-# A cell that begins so is a formula; the wide forms are read like the narrow ones in China.
-_FORMULA_SIGNS = tuple("=+-@＝＋－＠")
+# A cell that begins so, after what shows nothing, is a formula; the wide forms are read like the
+# narrow ones in China.
+_FORMULA = re.compile(r"[\s\u00ad\u180e\u200b-\u200d\u2060\ufeff]*[=+\-@＝＋－＠]")
+# Controls, breaks of lines, and what turns the direction of writing: a cell is what it looks like.
+_UNSHOWN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def heading() -> bytes:
@@ -63,15 +71,15 @@ def rows(entries: Iterable[pb.Entry]) -> bytes:
 
 def _cells(entry: pb.Entry) -> tuple[str, ...]:
     return (
-        str(entry.seq),
+        _time(entry.occurred_at),
         KIND_ZH[EntryKind(enum_name(pb.EntryKind, entry.kind))],
         _yuan(entry.amount_fen),
         _yuan(entry.balance_after_fen),
-        _time(entry.occurred_at),
-        _time(entry.recorded_at),
-        _text(entry.counterparty),
         _text(entry.beneficiary),
+        _text(entry.counterparty),
         _text(entry.memo),
+        _time(entry.recorded_at),
+        str(entry.seq),
         entry.source_id,
         entry.binding_id,
         entry.journal_id,
@@ -87,7 +95,8 @@ def _time(stamp: Timestamp) -> str:
 
 
 def _text(written: str) -> str:
-    return f"'{written}" if written.lstrip().startswith(_FORMULA_SIGNS) else written
+    shown = _UNSHOWN.sub("", written)
+    return f"'{shown}" if _FORMULA.match(shown) else shown
 
 
 def _written(table: Iterable[tuple[str, ...]]) -> bytes:

@@ -6,7 +6,7 @@ free again, and counts against no limit.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +16,7 @@ from gongji_svc.domain.access import Role
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.hold import Hold, captured, released
 from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
+from gongji_svc.domain.notice import NoticeKind
 from gongji_svc.services import till
 from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.hold_reads import check_reach, hold_message
@@ -31,7 +32,8 @@ from gongji_svc.storage import tables
 from gongji_svc.storage.holds import hold_in, resolution
 from gongji_svc.storage.ids import new_id, parse_id
 from gongji_svc.storage.institutions import Institution
-from gongji_svc.storage.state import AccountRow, Decision, Keys, Lookups, State, Wanted
+from gongji_svc.storage.notices import notice
+from gongji_svc.storage.state import AccountRow, Decision, Keys, Lookups, State, TableRow, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class ResolveHold(AskedCommand, ABC):
             answer=answer.SerializeToString(),
             result_id=self.hold_id,
             journals=tuple(journals),
-            new=tuple(audited(self.asked, case.hold, after, account)),
+            new=(*audited(self.asked, case.hold, after, account), *self.told(case, after)),
         )
 
     def _case(self, state: State) -> Case:
@@ -106,6 +108,10 @@ class ResolveHold(AskedCommand, ABC):
 
     def journals(self, case: Case, after: Hold) -> Sequence[Journal]:  # noqa: ARG002 - see CaptureHold
         """The money that moves, if any."""
+        return ()
+
+    def told(self, case: Case, after: Hold) -> Iterable[TableRow]:  # noqa: ARG002 - see CaptureHold
+        """Who is told of it."""
         return ()
 
 
@@ -149,6 +155,15 @@ class CaptureHold(ResolveHold):
             memo=self.asked.message.memo or None,
         )
         return (journal,)
+
+    def told(self, case: Case, after: Hold) -> Iterable[TableRow]:
+        """The donor, as of every debit for a relative."""
+        hold, donor_id = after, case.account.person_id
+        if hold.binding_id is not None:
+            debited_fen = hold.captured_fen
+            yield notice(
+                NoticeKind.DEBIT, donor_id, hold.binding_id, debited_fen, hold.hold_id, case.now
+            )
 
     def _payee(self, case: Case) -> Institution:
         payee = case.institution or self.place

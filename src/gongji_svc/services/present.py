@@ -12,6 +12,7 @@ from gongji.v1 import settlement_pb2 as pb
 from gongji_svc.domain.breakdown import Breakdown
 from gongji_svc.domain.money import format_quantity
 from gongji_svc.domain.settlement_record import Record
+from gongji_svc.domain.step import Caution
 from gongji_svc.services import receipt
 from gongji_svc.services.days import timestamp
 from gongji_svc.services.names import enum_number
@@ -91,6 +92,8 @@ def _refund(row: RefundRow, before: Record, legs: Mapping[Any, pb.Leg]) -> pb.Re
             amount_fen=leg["amount_fen"],
             to_suspense=leg["to_suspense"],
         )
+    if row.cash_fen < 0:
+        step.warnings.append(receipt.warning(Caution.CASH_TO_PAY_IN, {}, -row.cash_fen))
     return step
 
 

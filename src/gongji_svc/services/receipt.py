@@ -18,8 +18,9 @@ from gongji_svc.domain.explanation import CHINESE, ENGLISH, caution_worded, word
 from gongji_svc.domain.masking import masked_name, masked_number
 from gongji_svc.domain.money import format_price
 from gongji_svc.domain.person import Enrolment
+from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.settlement import Bill, Plan, PolicyMark
-from gongji_svc.domain.step import Caution, Rule, Step
+from gongji_svc.domain.step import Caution, Rule, Step, source_of
 from gongji_svc.domain.terms import AccountOwner
 from gongji_svc.domain.waterfall import Leg
 from gongji_svc.services.names import enum_number
@@ -116,8 +117,9 @@ def explanation(plan: Plan, names: Names, reader: Reader) -> list[types_pb2.Expl
     """The steps by which the sums come about, each with its source."""
     steps = plan.steps
     if reader is Reader.TILL:
+        order = _order_source(plan)
         steps = tuple(
-            _without_reason(step) for step in steps if step.rule is not Rule.DONOR_SKIPPED
+            _without_reason(step, order) for step in steps if step.rule is not Rule.DONOR_SKIPPED
         )
     elif reader is Reader.PREVIEW:
         steps = tuple(_donors_as_one(plan))
@@ -125,8 +127,17 @@ def explanation(plan: Plan, names: Names, reader: Reader) -> list[types_pb2.Expl
     return [_step(step, names) for step in steps]
 
 
-def _without_reason(step: Step) -> Step:
-    return replace(step, rule=Rule.DONOR_PAID) if step.rule is Rule.DONOR_LIMITED else step
+def _without_reason(step: Step, source: str) -> Step:
+    limited = step.rule is Rule.DONOR_LIMITED
+    return replace(step, rule=Rule.DONOR_PAID, source=source) if limited else step
+
+
+def _order_source(plan: Plan) -> str:
+    """Where the order of the payers stands; beside a donor who was limited, another pays, or cash
+    does.
+    """
+    in_order = (Rule.DONOR_PAID, Rule.CASH)
+    return next((step.source for step in plan.steps if step.rule in in_order), "")
 
 
 def _donors_as_one(plan: Plan) -> list[Step]:
@@ -139,7 +150,8 @@ def _donors_as_one(plan: Plan) -> list[Step]:
         elif not told:
             told = True
             total_fen = plan.breakdown.mutual_aid_pay_fen
-            steps.append(Step(Rule.DONOR_PAID, total_fen, step.source, {"binding_id": _RELATIVES}))
+            source = _order_source(plan)
+            steps.append(Step(Rule.DONOR_PAID, total_fen, source, {"binding_id": _RELATIVES}))
     return steps
 
 
@@ -153,16 +165,18 @@ def _step(step: Step, names: Names) -> types_pb2.ExplanationStep:
     )
 
 
-def warnings(plan: Plan) -> list[pb.Warning]:
-    """What the person should know beside the sums."""
-    return [_warning(caution) for caution in plan.cautions]
+def warnings(plan: Plan, policy: Policy) -> list[pb.Warning]:
+    """What the person should know beside the sums; `policy` is the patient's."""
+    return [warning(caution, policy.sources) for caution in plan.cautions]
 
 
-def _warning(caution: Caution) -> pb.Warning:
+def warning(caution: Caution, sources: Mapping[str, str], amount_fen: int = 0) -> pb.Warning:
+    """A caution in both languages, with where its rule stands."""
     return pb.Warning(
         rule=caution.value,
-        text=caution_worded(caution, CHINESE),
-        text_en=caution_worded(caution, ENGLISH),
+        text=caution_worded(caution, CHINESE, amount_fen),
+        text_en=caution_worded(caution, ENGLISH, amount_fen),
+        source=source_of(caution, sources),
     )
 
 
@@ -198,7 +212,7 @@ def settlement(
         legs=legs(decided, names),
         lines=lines(decided, message.items, bill.catalogue),
         own_balance_after_fen=own_balance_after_fen(bill, decided),
-        warnings=warnings(decided),
+        warnings=warnings(decided, patient.policy),
         explanation=explanation(decided, names, Reader.TILL),
         policy=policy_ref(decided.policies[0]),
         request_id=message.request_id,

@@ -8,7 +8,7 @@ goes to suspense. A settlement changes under its patient's lock only.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -19,6 +19,7 @@ from gongji_svc.domain import errors
 from gongji_svc.domain.access import Role
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.money import format_quantity, parse_quantity
+from gongji_svc.domain.notice import NoticeKind
 from gongji_svc.domain.refund import Refund, refund_step, remaining_after
 from gongji_svc.domain.settlement import Plan
 from gongji_svc.domain.settlement_journal import Settling, refund_journal_of
@@ -32,9 +33,10 @@ from gongji_svc.services.present import present
 from gongji_svc.storage import tables
 from gongji_svc.storage.holds import Counts, counter_rows
 from gongji_svc.storage.ids import new_id, parse_id
+from gongji_svc.storage.notices import notice_row
 from gongji_svc.storage.refunds import RefundRow, refunds_in
 from gongji_svc.storage.settlements import Counted, SettlementRow, settlement_in
-from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
+from gongji_svc.storage.state import Decision, Keys, Lookups, State, TableRow, Wanted
 from gongji_svc.storage.suspense import suspense_row
 
 
@@ -125,12 +127,20 @@ class GiveBack(AskedCommand):
             answer=b"",
             result_id=refund.id,
             journals=() if journal is None else (journal,),
-            new=((tables.refunds, refund.row()), *in_suspense),
+            new=((tables.refunds, refund.row()), *in_suspense, *_notices(step, refund, closed)),
             replaced=(
                 (tables.settlements, replace(row, state=after.value).row()),
                 *counter_rows(state, _counted(case, step)),
             ),
         )
+
+
+def _notices(step: Refund, refund: RefundRow, closed: Collection[UUID]) -> Iterator[TableRow]:
+    for leg in step.legs:
+        if leg.binding_id is not None:
+            waits = leg.account_id in closed
+            kind = NoticeKind.REFUND_IN_SUSPENSE if waits else NoticeKind.REFUND
+            yield notice_row(kind, leg, refund.settlement_id, refund.recorded_at)
 
 
 def _detail(

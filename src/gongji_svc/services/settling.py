@@ -7,7 +7,7 @@ the order of what they reveal: who calls, the place, the time, the person, then 
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,10 +20,12 @@ from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.eligibility import check_credential
 from gongji_svc.domain.hold import Hold, check_applicable, settled
 from gongji_svc.domain.money import yuan
+from gongji_svc.domain.notice import NoticeKind
 from gongji_svc.domain.person import Person
 from gongji_svc.domain.settlement import Bill, Plan, plan
 from gongji_svc.domain.settlement_journal import journal_of
-from gongji_svc.domain.terms import AccountUse, CredentialType, VisitType
+from gongji_svc.domain.step import steps_of_frozen_holds
+from gongji_svc.domain.terms import AccountState, AccountUse, CredentialType, VisitType
 from gongji_svc.domain.waterfall import Leg
 from gongji_svc.services import receipt, till
 from gongji_svc.services.asked import Asked, AskedCommand
@@ -32,6 +34,7 @@ from gongji_svc.services.bills import (
     bill_of,
     donor_names,
     price_regions,
+    trace_codes_of,
     with_holds,
 )
 from gongji_svc.services.days import CLOCKS_DIFFER, day_in, instant
@@ -39,12 +42,14 @@ from gongji_svc.services.misuse import Misuse, is_misused
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.receipt import Reader
+from gongji_svc.services.risk_checks import RiskCheck, risks_at
 from gongji_svc.storage import tables
 from gongji_svc.storage.bindings import bindings_of, kept_from
 from gongji_svc.storage.credentials import use_row
 from gongji_svc.storage.holds import Counts, count, counter_rows, hold_in, hold_row
 from gongji_svc.storage.ids import new_id, parse_id
 from gongji_svc.storage.institutions import Institution
+from gongji_svc.storage.notices import notice_row
 from gongji_svc.storage.sealing import Sealer
 from gongji_svc.storage.settlements import Counted, Settled, household_bindings
 from gongji_svc.storage.state import Claim, Decision, Keys, Lookups, State, TableRow, Wanted
@@ -64,6 +69,7 @@ class Preview(AskedCommand):
     institution: Institution | None = None
     patient_id: UUID | None = None
     misuse: Misuse | None = None
+    risks: RiskCheck | None = None
     bindings: tuple[Binding, ...] = ()
     seen: dict[UUID, Row] = field(default_factory=dict)  # the bindings' rows
     holds: tuple[Hold, ...] = ()
@@ -109,7 +115,10 @@ class Preview(AskedCommand):
             self.seen = dict(state.bindings_of[self.patient_id])
         donor_ids = tuple(binding.donor_id for binding in self.bindings)
         binding_ids = tuple(binding.binding_id for binding in self.bindings)
-        year = date(day_of(self.occurred_at).year, 1, 1)
+        place, occurred_at = self.institution, self.occurred_at
+        assert place is not None  # noqa: S101 - keys() came first
+        self.risks = risks_at(self.office, place, occurred_at, self.patient_id, donor_ids)
+        year = date(day_of(occurred_at).year, 1, 1)
         subjects = (self.patient_id, *donor_ids, *binding_ids)
         held = [hold_id for hold_id in self.hold_ids if hold_id in state.owners]
         owner_ids = (state.owners[hold_id] for hold_id in held)
@@ -119,6 +128,7 @@ class Preview(AskedCommand):
             counters=tuple((subject, year) for subject in subjects),
             things=tuple((tables.holds, hold_id) for hold_id in held),
             codes=self.shown.codes,
+            look_back=None if self.risks is None else self.risks.look_back,
         )
 
     def _misuse(self, state: State, owner_id: UUID) -> Misuse | None:
@@ -131,13 +141,15 @@ class Preview(AskedCommand):
     def decide(self, state: State) -> Decision:
         """What a till is shown before it settles; donors as one sum."""
         bill, decided = self.judge(state)
+        if self.risks is not None:
+            self.risks.check(state, decided, recorded=False)
         names = donor_names(bill.donors)
         enrolment = bill.patient.enrolment
         answer = pb.PreviewSettlementResponse(
             breakdown=receipt.breakdown(decided.breakdown),
             explanation=receipt.explanation(decided, names, Reader.PREVIEW),
             lines=receipt.lines(decided, self.asked.message.items, bill.catalogue),
-            warnings=receipt.warnings(decided),
+            warnings=receipt.warnings(decided, bill.patient.policy),
             own_balance_after_fen=receipt.own_balance_after_fen(bill, decided),
             policy=receipt.policy_ref(decided.policies[0]),
             insurance=receipt.insurance(enrolment),
@@ -162,10 +174,16 @@ class Preview(AskedCommand):
         )
         credential = CredentialType(enum_name(pb.CredentialType, message.credential.type))
         check_credential(bill.patient.policy, credential)
-        self.holds = tuple(self._named_hold(state, bill, hold_id) for hold_id in self.hold_ids)
+        named = [self._named_hold(state, bill, hold_id) for hold_id in self.hold_ids]
+        frozen = [hold for hold in named if _is_frozen(state, hold)]  # they stay as they are
+        self.holds = tuple(hold for hold in named if hold not in frozen)
         if self.holds:
             bill = with_holds(bill, self.holds)
-        return bill, plan(bill)
+        decided = plan(bill)
+        if frozen:
+            untouched = steps_of_frozen_holds(hold.amount_fen for hold in frozen)
+            decided = replace(decided, steps=(*decided.steps, *untouched))
+        return bill, decided
 
     def _current(self, state: State) -> tuple[Binding, ...]:
         """The bindings that were discovered, as earlier commands of the batch have left them."""
@@ -221,6 +239,8 @@ class Settle(Preview):
     def decide(self, state: State) -> Decision:
         """The settlement: what moves, what is counted, and the receipt."""
         bill, decided = self.judge(state)
+        if self.risks is not None:
+            self.risks.check(state, decided, recorded=True)
         message = self.asked.message
         cash_pay_fen = decided.breakdown.cash_pay_fen
         if message.HasField("expected_cash_pay_fen") and (
@@ -244,7 +264,10 @@ class Settle(Preview):
             result_id=settlement.settlement_id,
             held=tuple((hold.account_id, -hold.amount_fen) for hold in holds),
             journals=() if journal is None else (journal,),
-            new=((tables.settlements, settlement.row()),),
+            new=(
+                (tables.settlements, settlement.row()),
+                *_notices(decided, settlement.settlement_id, state.now),
+            ),
             replaced=(
                 *counter_rows(state, _counted(bill, decided, holds)),
                 *((tables.holds, hold_row(hold)) for hold in holds),
@@ -271,6 +294,7 @@ class Settle(Preview):
             sealed_agent=self._sealed_agent(settlement_id),
             occurred_at=self.occurred_at,
             recorded_at=state.now,
+            trace_codes=trace_codes_of(message),
         )
 
     def _sealed_agent(self, settlement_id: UUID) -> str | None:
@@ -299,11 +323,21 @@ class Settle(Preview):
         return pb.SettleResponse(settlement=settlement)
 
 
+def _is_frozen(state: State, hold: Hold) -> bool:
+    return state.accounts[hold.account_id].state == AccountState.FROZEN
+
+
 def _tell(hold: Hold, legs: Sequence[Leg], shown: Sequence[pb.Leg]) -> None:
     """Name a hold in the leg that was taken from it; of several the first is named."""
     for leg, message in zip(legs, shown, strict=True):
         if hold.captured_fen and leg.account_id == hold.account_id:
             message.hold_id = str(hold.hold_id)
+
+
+def _notices(decided: Plan, settlement_id: UUID, at: datetime) -> Iterator[TableRow]:
+    for leg in decided.legs:
+        if leg.binding_id is not None:
+            yield notice_row(NoticeKind.DEBIT, leg, settlement_id, at)
 
 
 def _counted(bill: Bill, decided: Plan, holds: Sequence[Hold]) -> Counts:

@@ -1,7 +1,7 @@
 """ListSuspense, ResolveSuspense: money that came back for closed accounts (暂存款).
 
-Rule: the agency deals with an item once: it pays it into an open account, or records the bank
-payment by which it was paid out. Either way it leaves suspense by a journal.
+Rule: the agency deals with an item once: it pays it into an open account of the same person, or
+records how it was paid out. Either way it leaves suspense by a journal.
 """
 
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ from gongji_svc.services.account_changes import (
     check_room,
     id_in,
     known_owners,
+    memo_of_transfer,
     owner_of,
 )
 from gongji_svc.services.asked import Asked, AskedCommand
@@ -78,9 +79,7 @@ class ResolveSuspense(AskedCommand):
         )
         target = None
         if not message.payout_reference:
-            target = account_to_take(
-                state, self.asked, before.account_id, before.owner_id, self.target_id
-            )
+            target = account_to_take(state, before.account_id, before.owner_id, self.target_id)
             check_room(target, before.amount_fen)
             after = replace(after, transfer_to_account_id=target.id)
         # From here on the money moves.
@@ -97,12 +96,13 @@ class ResolveSuspense(AskedCommand):
 
 
 def _journal(item: SuspenseRow, target: AccountRow | None, now: datetime) -> Journal:
-    region, amount_fen = item.pool_region, item.amount_fen
+    region, amount_fen, memo = item.pool_region, item.amount_fen, item.reason
     lines = [suspense_line(region, item.account_id, -amount_fen)]
     postings = []
     if target is None:
         lines.append(Line(region, Side.PAYOUT, item.payout_reference, amount_fen))
     else:
+        memo = memo_of_transfer(memo, item.account_id)
         postings.append(Posting(target.id, target.pool_region, EntryKind.SUSPENSE, amount_fen))
     return Journal(
         journal_id=new_id(region),
@@ -112,7 +112,7 @@ def _journal(item: SuspenseRow, target: AccountRow | None, now: datetime) -> Jou
         lines=lines,
         source_id=item.id,
         counterparty=region,
-        memo=item.reason,
+        memo=memo,
     )
 
 

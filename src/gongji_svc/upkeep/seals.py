@@ -3,10 +3,11 @@ the database: in the log and in the file of seals.
 
 Rule: a round looks at what was recorded since the round before, and at what a transaction that was
 under way then may have committed since. The first round of a process, and one a day, looks at every
-account, so nothing stays unsealed, whatever clocks did. Any number of processes may seal at once;
-one that dies in the middle leaves its entries to the next round.
+account, so nothing stays unsealed, whatever clocks did. Any number of processes may seal at once,
+the threads of one take turns; one that dies in the middle leaves its entries to the next round.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,19 +49,28 @@ class _Course:
     round_at: datetime = _NEVER  # of the last round, and of the last full one
     full_round_at: datetime = _NEVER
     blocks: Iterator[Block] = field(default_factory=lambda: iter(()))  # what the round still seals
+    turn: threading.Lock = field(default_factory=threading.Lock)  # one thread goes on with it
 
 
 _courses: WeakKeyDictionary[Database, _Course] = WeakKeyDictionary()
+_finding = threading.Lock()
 
 
 def seal_entries(office: Office) -> int:
     """Seal one block, when it is time; how many entries."""
-    course = _courses.get(office.database)
-    if course is None:
-        file = None if office.seal_file is None else SealFile(office.seal_file)
-        course = _courses.setdefault(office.database, _Course(file))
-    block = next(course.blocks, None) or _next_round(office, course)
+    course = _course(office)
+    with course.turn:
+        block = next(course.blocks, None) or _next_round(office, course)
     return 0 if block is None else block.entry_count
+
+
+def _course(office: Office) -> _Course:
+    with _finding:
+        course = _courses.get(office.database)
+        if course is None:
+            file = None if office.seal_file is None else SealFile(office.seal_file)
+            course = _courses.setdefault(office.database, _Course(file))
+        return course
 
 
 def _next_round(office: Office, course: _Course) -> Block | None:

@@ -60,9 +60,10 @@ class AccountHasHolds(Refusal):
 
 
 class TransferAccountUnsuitable(Refusal):
-    """The account to transfer to is closed or the same.
+    """The account to transfer to is not another open account of the same person; for anybody else,
+    such as an heir, two officials book corrections (ProposeAdjustment, DecideAdjustment).
 
-    转入账户不可用。请另选转入账户。
+    转入账户须是同一参保人名下另一个状态正常的账户。转给他人（如继承人）的，请由两名工作人员分别提出、复核更正。
     """
 
 
@@ -144,9 +145,10 @@ class HoldAmountExceeded(Refusal):
 
 
 class HoldNotApplicable(Refusal):
-    """The hold is not one for this patient, this institution or this way of paying.
+    """The hold is not one for this patient, this institution or this way of paying; one that names
+    no institution is captured by a till only, an agency can release it.
 
-    该笔预留不适用于本次结算。请核对患者和机构，或不使用预留。
+    该笔预留不适用于本次业务。请核对患者和机构，或不使用预留；未指定机构的预留只能由定点机构扣款，经办机构只能释放。
     """
 
 

@@ -34,6 +34,8 @@ def test_every_variable_is_read() -> None:
             "GONGJI_WORKERS": "4",
             "GONGJI_DATA_KEY": "/etc/gongji/key",
             "GONGJI_SEAL_FILE": "/mnt/seals/gongji.jsonl",
+            "GONGJI_TAX_URL": "https://tax.example/premiums",
+            "GONGJI_TAX_KEY": "/etc/gongji/tax.key",
         }
     )
     assert config == Config(
@@ -47,6 +49,8 @@ def test_every_variable_is_read() -> None:
         workers=4,
         data_key="/etc/gongji/key",
         seal_file=Path("/mnt/seals/gongji.jsonl"),
+        tax_url="https://tax.example/premiums",
+        tax_key=Path("/etc/gongji/tax.key"),
     )
     assert str(config.http_listen) == "[::1]:6001"
 
@@ -64,6 +68,11 @@ def test_every_variable_is_read() -> None:
         ("GONGJI_PREPARE_THRESHOLD", "-1", "write a whole number, or none"),
         ("GONGJI_DATA_DIR", __file__, "is not a folder"),
         ("GONGJI_SEAL_FILE", str(Path(__file__).parent), "name a file"),
+        ("GONGJI_TAX_URL", "http://tax.example/premiums", "write https://"),
+        ("GONGJI_TAX_URL", "https://user@tax.example/premiums", "write https://"),
+        ("GONGJI_TAX_URL", "https://tax.example/premiums?region=1", "write https://"),
+        ("GONGJI_TAX_URL", "https:///premiums", "write https://"),
+        ("GONGJI_TAX_KEY", str(Path(__file__).parent), "name a file"),
         ("GONGJI_JWKS", "https://id.example/jwks", "unset it"),
         ("GONGJI_TLS_CERT", "cert.pem", "unset it"),
         ("GONGJI_DATABSE_URL", "postgresql://db/gongji", "correct its name"),
@@ -81,6 +90,18 @@ def test_a_wrong_value_names_its_variable_and_the_remedy(
 def test_an_owners_address_without_the_run_time_one_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"^GONGJI_MIGRATE_URL: set GONGJI_DATABASE_URL"):
         Config.from_environment({"GONGJI_MIGRATE_URL": "postgresql://owner@db/gongji"})
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8090/premiums", "http://[::1]:8090/"])
+def test_the_tax_authority_may_be_on_this_machine_without_tls(address: str) -> None:
+    config = Config.from_environment({"GONGJI_TAX_URL": address, "GONGJI_TAX_KEY": "tax.key"})
+    assert config.tax_url == address
+
+
+@pytest.mark.parametrize("name", ["GONGJI_TAX_URL", "GONGJI_TAX_KEY"])
+def test_the_tax_authoritys_address_and_key_go_together(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="set both, or neither"):
+        Config.from_environment({name: "https://tax.example/premiums"})
 
 
 def test_addresses_of_databases_and_keys_stay_out_of_the_representation() -> None:

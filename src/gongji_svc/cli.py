@@ -15,7 +15,9 @@ from gongji_svc.config import Config, ConfigurationError
 COMMANDS = {
     "up": "bring up everything on this machine; with --demo, people of three regions",
     "serve": "serve gRPC on a migrated database",
-    "work": "do what comes due: bindings, holds, seals, the year-end move, what is left behind",
+    "gateway": "serve HTTP and the web client beside a running gRPC service",
+    "work": "do what comes due: bindings, holds, seals, the year-end move, premiums to be told",
+    "demo": "show a family at work in what `gongji up --demo` serves",
     "token": "print a development token",
     "preview": "decide worked examples (YAML or JSON) with the code that settles",
     "audit": "check that the books are whole and are what was sealed",

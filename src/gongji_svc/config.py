@@ -22,6 +22,7 @@ _NOT_HONOURED = {
 }
 _PSYCOPG_PREPARE_THRESHOLD = 5  # psycopg's own default: prepared at the sixth execution
 _MAX_PORT = 65535
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _MAX_WORKERS = 256
 
 
@@ -55,6 +56,10 @@ class Config:
     workers: int = 1  # a worker is one front with its writer process
     data_key: str | None = field(default=None, repr=False)
     seal_file: Path | None = None  # where sealed blocks are told; from_environment always names one
+    tax_url: str | None = None  # where premiums are told to the tax authority; None: they wait
+    tax_key: Path | None = None  # the file of the key that signs what is told
+    oidc_issuer: str = ""  # who signs people in to the web client; empty: nobody
+    oidc_client_id: str = "gongji-web"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -71,6 +76,7 @@ class Config:
                 raise ConfigurationError(f"{name}: {error}") from error
 
         none: str | None = None
+        no_file: Path | None = None
         prepare: int | None = _PSYCOPG_PREPARE_THRESHOLD
         data_dir = read("GONGJI_DATA_DIR", _folder, _default_data_dir(settings))
         config = cls(
@@ -84,6 +90,10 @@ class Config:
             workers=read("GONGJI_WORKERS", _workers, max(1, (os.cpu_count() or 1) // 2)),
             data_key=settings.get("GONGJI_DATA_KEY"),
             seal_file=read("GONGJI_SEAL_FILE", _file, data_dir / "seals.jsonl"),
+            tax_url=read("GONGJI_TAX_URL", _tax_url, none),
+            tax_key=read("GONGJI_TAX_KEY", _file, no_file),
+            oidc_issuer=read("GONGJI_OIDC_ISSUER", _issuer, ""),
+            oidc_client_id=settings.get("GONGJI_OIDC_CLIENT_ID", "gongji-web"),
         )
         _refuse_halves(config)
         return config
@@ -92,7 +102,8 @@ class Config:
 _KNOWN = {
     "GONGJI_DATABASE_URL", "GONGJI_DATABASE_DIRECT_URL", "GONGJI_MIGRATE_URL", "GONGJI_DATA_DIR",
     "GONGJI_PREPARE_THRESHOLD", "GONGJI_GRPC_LISTEN", "GONGJI_HTTP_LISTEN", "GONGJI_WORKERS",
-    "GONGJI_DATA_KEY", "GONGJI_SEAL_FILE",
+    "GONGJI_DATA_KEY", "GONGJI_SEAL_FILE", "GONGJI_TAX_URL", "GONGJI_TAX_KEY",
+    "GONGJI_OIDC_ISSUER", "GONGJI_OIDC_CLIENT_ID",
 }  # fmt: skip
 
 
@@ -118,6 +129,10 @@ def _refuse_halves(config: Config) -> None:
         ):
             if value is not None:
                 raise ConfigurationError(f"{name}: set GONGJI_DATABASE_URL as well, or unset this")
+    if (config.tax_url is None) != (config.tax_key is None):
+        raise ConfigurationError(
+            "GONGJI_TAX_URL and GONGJI_TAX_KEY go together: set both, or neither"
+        )
 
 
 def _default_data_dir(settings: Mapping[str, str]) -> Path:
@@ -150,6 +165,30 @@ def _database_url(text: str) -> str:
     if scheme not in {"postgresql", "postgres"}:
         raise ValueError(f"not an address of a PostgreSQL database: write it like {example}")
     return text.replace(f"{scheme}://", "postgresql://", 1)
+
+
+def _tax_url(text: str) -> str:
+    if _is_safe_url(text):
+        return text
+    raise ValueError(
+        "not an address that premiums can be told to: write https://HOST/PATH, or "
+        "http://127.0.0.1:PORT/PATH for this machine, with nothing after the path"
+    )
+
+
+def _issuer(text: str) -> str:
+    if _is_safe_url(text):
+        return text
+    raise ValueError(
+        "not an OpenID Connect issuer: write https://HOST or https://HOST/PATH as it calls itself"
+    )
+
+
+def _is_safe_url(text: str) -> bool:
+    parts = urlsplit(text)
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    is_plain = not (parts.query or parts.fragment or parts.username) and parts.port != 0
+    return bool(is_safe and is_plain and parts.hostname and text.isascii() and text.isprintable())
 
 
 def _prepare_threshold(text: str) -> int | None:

@@ -26,6 +26,7 @@ def gongji(
         "GONGJI_DATA_DIR": str(folder),
         "GONGJI_DATA_KEY": str(keys),
         "GONGJI_GRPC_LISTEN": free_address(),
+        "GONGJI_HTTP_LISTEN": free_address(),
         "GONGJI_WORKERS": "1",
     }
     with subprocess.Popen(

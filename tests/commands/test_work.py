@@ -1,13 +1,10 @@
 """`gongji work`: once, beside others, until it is told to stop, and killed in the middle."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import UUID
 
@@ -19,8 +16,9 @@ from gongji_svc.services.office import Office
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.ids import region_of
 from gongji_svc.upkeep import JOBS, Job, work
-from tests.end_to_end.service import free_address, until
-from tests.families import KEYS, LAPSED, Families, Made
+from tests.commands.program import gongji
+from tests.end_to_end.service import until
+from tests.families import LAPSED, Families, Made
 from tests.services.changes import trail
 from tests.services.driver import Driver
 
@@ -42,33 +40,6 @@ def lapsed_families(office: Office, count: int) -> dict[str, Made]:
         donors[str(families.bind(donor, child))] = donor
         families.write(("binding_checks", check_row(donor.person_id, office.today())[1]))
     return donors
-
-
-@contextmanager
-def gongji(database: Database, folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    """A command of its own process; whatever is left of it at the end is killed."""
-    keys = folder / "keys"
-    keys.write_text(KEYS.dump())
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GONGJI_")}
-    settings = {
-        "GONGJI_DATABASE_URL": database.runtime_url,
-        "GONGJI_MIGRATE_URL": database.owner_url,
-        "GONGJI_DATA_DIR": str(folder),
-        "GONGJI_DATA_KEY": str(keys),
-        "GONGJI_GRPC_LISTEN": free_address(),
-        "GONGJI_WORKERS": "1",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "gongji_svc.cli", *arguments],
-        env={**clean, **settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def suspended(database: Database) -> int:

@@ -396,8 +396,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_BREAKDOWN_REQUIRED: _ErrorReason.ValueType  # 174
     """An INPATIENT settlement needs given_breakdown (INVALID_ARGUMENT). Send given_breakdown."""
     ERROR_REASON_PREVIEW_OUTDATED: _ErrorReason.ValueType  # 175
-    """The cash share differs from expected_cash_pay_fen; nothing moved. Preview again
-    (FAILED_PRECONDITION). Preview again and show the patient.
+    """What is to be paid differs from expected_cash_pay_fen or expected_payable_fen; nothing moved
+    (FAILED_PRECONDITION). Preview or quote again and show who pays.
     """
     ERROR_REASON_VISIT_TYPE_NOT_SERVED: _ErrorReason.ValueType  # 176
     """This visit type cannot be settled so (e.g. given_breakdown on another visit than INPATIENT)
@@ -917,8 +917,8 @@ the amounts.
 ERROR_REASON_BREAKDOWN_REQUIRED: ErrorReason.ValueType  # 174
 """An INPATIENT settlement needs given_breakdown (INVALID_ARGUMENT). Send given_breakdown."""
 ERROR_REASON_PREVIEW_OUTDATED: ErrorReason.ValueType  # 175
-"""The cash share differs from expected_cash_pay_fen; nothing moved. Preview again
-(FAILED_PRECONDITION). Preview again and show the patient.
+"""What is to be paid differs from expected_cash_pay_fen or expected_payable_fen; nothing moved
+(FAILED_PRECONDITION). Preview or quote again and show who pays.
 """
 ERROR_REASON_VISIT_TYPE_NOT_SERVED: ErrorReason.ValueType  # 176
 """This visit type cannot be settled so (e.g. given_breakdown on another visit than INPATIENT)

@@ -109,7 +109,9 @@ class PaymentServiceServicer:
 
     def ConfirmPremium(self, request, context):
         """ConfirmPremium is the tax authority's word that the premium is collected (税务确认); the year
-        counts as paid.
+        counts as paid. Told again with the same voucher, under any request_id, it is answered with the
+        payment as it stands by then; with another voucher, or after a rejection:
+        PREMIUM_PAYMENT_DECIDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +119,8 @@ class PaymentServiceServicer:
 
     def RejectPremium(self, request, context):
         """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once.
+        Told again with the same reason, under any request_id, it is answered with the payment as it
+        stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +128,8 @@ class PaymentServiceServicer:
 
     def RefundPremium(self, request, context):
         """RefundPremium asks for a confirmed premium back (退费), by its donor or a clerk for the donor,
-        within the region's rules; refunded at once where no approval is asked for.
+        within the region's rules; refunded at once where no approval is asked for and the registry shows
+        the cause, else the agency decides. The day of asking must lie within the time for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +137,7 @@ class PaymentServiceServicer:
 
     def DecidePremiumRefund(self, request, context):
         """DecidePremiumRefund approves or rejects a refund that waits for the agency of the beneficiary's
-        region.
+        region; not by the clerk who asked (SECOND_ACTOR_REQUIRED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,7 +145,8 @@ class PaymentServiceServicer:
 
     def RecordExternalPremium(self, request, context):
         """RecordExternalPremium records a premium that was paid by another channel (其他渠道缴费): always
-        recorded, the year counts as paid; a second paid one is marked paid_twice for the agency.
+        recorded, the year counts as paid. Two payments of a year, here or elsewhere, are both marked
+        paid_twice for the agency, until one of them is rejected or paid back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

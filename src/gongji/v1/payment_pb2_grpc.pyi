@@ -49,21 +49,28 @@ class PaymentServiceStub:
     """
     ConfirmPremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ConfirmPremiumRequest, _payment_pb2.ConfirmPremiumResponse]
     """ConfirmPremium is the tax authority's word that the premium is collected (税务确认); the year
-    counts as paid.
+    counts as paid. Told again with the same voucher, under any request_id, it is answered with the
+    payment as it stands by then; with another voucher, or after a rejection:
+    PREMIUM_PAYMENT_DECIDED.
     """
     RejectPremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.RejectPremiumRequest, _payment_pb2.RejectPremiumResponse]
-    """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once."""
+    """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once.
+    Told again with the same reason, under any request_id, it is answered with the payment as it
+    stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED.
+    """
     RefundPremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.RefundPremiumRequest, _payment_pb2.RefundPremiumResponse]
     """RefundPremium asks for a confirmed premium back (退费), by its donor or a clerk for the donor,
-    within the region's rules; refunded at once where no approval is asked for.
+    within the region's rules; refunded at once where no approval is asked for and the registry shows
+    the cause, else the agency decides. The day of asking must lie within the time for it.
     """
     DecidePremiumRefund: _grpc.UnaryUnaryMultiCallable[_payment_pb2.DecidePremiumRefundRequest, _payment_pb2.DecidePremiumRefundResponse]
     """DecidePremiumRefund approves or rejects a refund that waits for the agency of the beneficiary's
-    region.
+    region; not by the clerk who asked (SECOND_ACTOR_REQUIRED).
     """
     RecordExternalPremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.RecordExternalPremiumRequest, _payment_pb2.RecordExternalPremiumResponse]
     """RecordExternalPremium records a premium that was paid by another channel (其他渠道缴费): always
-    recorded, the year counts as paid; a second paid one is marked paid_twice for the agency.
+    recorded, the year counts as paid. Two payments of a year, here or elsewhere, are both marked
+    paid_twice for the agency, until one of them is rejected or paid back.
     """
     GetPremiumPayment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPremiumPaymentRequest, _payment_pb2.GetPremiumPaymentResponse]
     """GetPremiumPayment reads one payment: the donor sees the debit, the beneficiary the payment
@@ -93,21 +100,28 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     ConfirmPremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.ConfirmPremiumRequest, _payment_pb2.ConfirmPremiumResponse]  # type: ignore[assignment]
     """ConfirmPremium is the tax authority's word that the premium is collected (税务确认); the year
-    counts as paid.
+    counts as paid. Told again with the same voucher, under any request_id, it is answered with the
+    payment as it stands by then; with another voucher, or after a rejection:
+    PREMIUM_PAYMENT_DECIDED.
     """
     RejectPremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.RejectPremiumRequest, _payment_pb2.RejectPremiumResponse]  # type: ignore[assignment]
-    """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once."""
+    """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once.
+    Told again with the same reason, under any request_id, it is answered with the payment as it
+    stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED.
+    """
     RefundPremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.RefundPremiumRequest, _payment_pb2.RefundPremiumResponse]  # type: ignore[assignment]
     """RefundPremium asks for a confirmed premium back (退费), by its donor or a clerk for the donor,
-    within the region's rules; refunded at once where no approval is asked for.
+    within the region's rules; refunded at once where no approval is asked for and the registry shows
+    the cause, else the agency decides. The day of asking must lie within the time for it.
     """
     DecidePremiumRefund: _aio.UnaryUnaryMultiCallable[_payment_pb2.DecidePremiumRefundRequest, _payment_pb2.DecidePremiumRefundResponse]  # type: ignore[assignment]
     """DecidePremiumRefund approves or rejects a refund that waits for the agency of the beneficiary's
-    region.
+    region; not by the clerk who asked (SECOND_ACTOR_REQUIRED).
     """
     RecordExternalPremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.RecordExternalPremiumRequest, _payment_pb2.RecordExternalPremiumResponse]  # type: ignore[assignment]
     """RecordExternalPremium records a premium that was paid by another channel (其他渠道缴费): always
-    recorded, the year counts as paid; a second paid one is marked paid_twice for the agency.
+    recorded, the year counts as paid. Two payments of a year, here or elsewhere, are both marked
+    paid_twice for the agency, until one of them is rejected or paid back.
     """
     GetPremiumPayment: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPremiumPaymentRequest, _payment_pb2.GetPremiumPaymentResponse]  # type: ignore[assignment]
     """GetPremiumPayment reads one payment: the donor sees the debit, the beneficiary the payment
@@ -152,7 +166,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.ConfirmPremiumResponse, _abc.Awaitable[_payment_pb2.ConfirmPremiumResponse]]:
         """ConfirmPremium is the tax authority's word that the premium is collected (税务确认); the year
-        counts as paid.
+        counts as paid. Told again with the same voucher, under any request_id, it is answered with the
+        payment as it stands by then; with another voucher, or after a rejection:
+        PREMIUM_PAYMENT_DECIDED.
         """
 
     @_abc_1.abstractmethod
@@ -161,7 +177,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.RejectPremiumRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.RejectPremiumResponse, _abc.Awaitable[_payment_pb2.RejectPremiumResponse]]:
-        """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once."""
+        """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once.
+        Told again with the same reason, under any request_id, it is answered with the payment as it
+        stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED.
+        """
 
     @_abc_1.abstractmethod
     def RefundPremium(
@@ -170,7 +189,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.RefundPremiumResponse, _abc.Awaitable[_payment_pb2.RefundPremiumResponse]]:
         """RefundPremium asks for a confirmed premium back (退费), by its donor or a clerk for the donor,
-        within the region's rules; refunded at once where no approval is asked for.
+        within the region's rules; refunded at once where no approval is asked for and the registry shows
+        the cause, else the agency decides. The day of asking must lie within the time for it.
         """
 
     @_abc_1.abstractmethod
@@ -180,7 +200,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.DecidePremiumRefundResponse, _abc.Awaitable[_payment_pb2.DecidePremiumRefundResponse]]:
         """DecidePremiumRefund approves or rejects a refund that waits for the agency of the beneficiary's
-        region.
+        region; not by the clerk who asked (SECOND_ACTOR_REQUIRED).
         """
 
     @_abc_1.abstractmethod
@@ -190,7 +210,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.RecordExternalPremiumResponse, _abc.Awaitable[_payment_pb2.RecordExternalPremiumResponse]]:
         """RecordExternalPremium records a premium that was paid by another channel (其他渠道缴费): always
-        recorded, the year counts as paid; a second paid one is marked paid_twice for the agency.
+        recorded, the year counts as paid. Two payments of a year, here or elsewhere, are both marked
+        paid_twice for the agency, until one of them is rejected or paid back.
         """
 
     @_abc_1.abstractmethod

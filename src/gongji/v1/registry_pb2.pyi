@@ -183,7 +183,9 @@ class Person(_message.Message):
 
     @_builtins.property
     def premium_years(self) -> _containers.RepeatedCompositeFieldContainer[Global___PremiumYear]:
-        """Years for which a resident's premium is paid (已缴年度), at most 100."""
+        """Years for which a resident's premium is paid (已缴年度), at most 100. A year that a payment of
+        PaymentService brought is shown among them, and no Put takes it away.
+        """
 
     @_builtins.property
     def identities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

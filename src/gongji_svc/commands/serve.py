@@ -4,10 +4,11 @@ import argparse
 import signal
 import socket
 import threading
+from collections.abc import Callable
 
 from gongji_svc import logs
 from gongji_svc.commands import UsageError
-from gongji_svc.config import Config
+from gongji_svc.config import Address, Config
 from gongji_svc.pipe import Settings
 from gongji_svc.server import FrontSettings
 from gongji_svc.services.identity import development_key
@@ -35,13 +36,17 @@ def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # com
         check_keys(database, keys)
         with Workers(front_settings(config, database, keys).dump(), config.workers) as workers:
             print(f"gongji serves gRPC on {config.grpc_listen}", flush=True)
-            wait_for_signal(workers)
+            wait_for_signal(workers.processes)
     return 0
 
 
 def check_port_free(config: Config) -> None:
     """UsageError when something listens on our port; the system would let fronts share it."""
-    address = config.grpc_listen
+    check_free("GONGJI_GRPC_LISTEN", config.grpc_listen)
+
+
+def check_free(setting: str, address: Address) -> None:
+    """UsageError, naming the setting, when `address` can't be listened on."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as guard:
         # Connections of a service that has just ended don't count; one that listens does.
@@ -50,7 +55,7 @@ def check_port_free(config: Config) -> None:
             guard.bind((address.host, address.port))
         except OSError as error:
             raise UsageError(
-                f"GONGJI_GRPC_LISTEN: {address} can't be listened on ({error.strerror}): "
+                f"{setting}: {address} can't be listened on ({error.strerror}): "
                 "stop what listens there, or name another port"
             ) from error
 
@@ -73,10 +78,10 @@ def front_settings(
     )
 
 
-def wait_for_signal(workers: Workers) -> None:
-    """Until SIGTERM or Ctrl-C."""
+def wait_for_signal(is_alive: Callable[[], object]) -> None:
+    """Until SIGTERM or Ctrl-C, or until what serves is no longer there."""
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
-    while workers.processes() and not told.wait(1.0):
+    while is_alive() and not told.wait(1.0):
         pass

@@ -3,20 +3,27 @@ itself; with --demo, people.
 """
 
 import argparse
-from datetime import UTC, date, datetime, timedelta
+import secrets
+from contextlib import AbstractContextManager, ExitStack
+from datetime import timedelta
 
 from rich.console import Console
 
 from gongji_svc import logs, regions
 from gongji_svc.commands import UsageError
+from gongji_svc.commands.gateway import Web, check_http_port_free, serving
 from gongji_svc.commands.serve import check_port_free, front_settings, wait_for_signal
 from gongji_svc.config import Config
+from gongji_svc.demo.bureau import Bureau
+from gongji_svc.demo.clock import day_argument, offset_to
+from gongji_svc.demo.identity import PATH, IdentityProvider
 from gongji_svc.demo.loading import DemoFamilies, load
+from gongji_svc.demo.people import known
 from gongji_svc.demo.purchase import Basket, buy, print_receipt
 from gongji_svc.domain.access import Caller, Role
-from gongji_svc.domain.calendar import day_of
 from gongji_svc.services.identity import development_key, issue_token
 from gongji_svc.services.office import Office
+from gongji_svc.services.tax_endpoint import KEY_BYTES, configured_endpoint
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.keycheck import check_keys, has_keys
 from gongji_svc.storage.keyfile import made_keys
@@ -38,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --demo: make one sample pharmacy purchase and print its receipt",
     )
     parser.add_argument(
-        "--date", type=_day, default=None, help="with --demo: start the clock on YYYY-MM-DD"
+        "--date", type=day_argument, default=None, help="with --demo: start the clock on YYYY-MM-DD"
     )
 
 
@@ -46,21 +53,38 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Bring everything up and keep serving until SIGTERM or Ctrl-C."""
     if (args.purchase or args.date) and not args.demo:
         raise UsageError("--purchase and --date go with --demo")
+    if args.demo and config.tax_url:
+        raise UsageError(
+            "GONGJI_TAX_URL: unset it: --demo brings a tax bureau of its own, and nobody else "
+            "should hear of its people"
+        )
+    if args.demo and config.oidc_issuer:
+        raise UsageError(
+            "GONGJI_OIDC_ISSUER: unset it: --demo brings an identity provider of its own, which "
+            "believes everybody"
+        )
     logs.configure("up")
-    offset = _offset(args.date)
+    offset = offset_to(args.date)
     check_port_free(config)
+    check_http_port_free(config)
+    told = configured_endpoint(config)
     with Database.open(config) as database:
         database.migrate()
         keys = made_keys(config, may_make=not has_keys(database))
         check_keys(database, keys)
         demo = _load_demo(database, keys, offset) if args.demo else None
         settings = front_settings(config, database, keys, offset.total_seconds())
-        office = Office(database, regions.load(), Sealer(keys), offset, config.seal_file)
-        with Workers(settings.dump(), config.workers) as workers, working(office):
+        with ExitStack() as stack:
+            tax = stack.enter_context(_bureau(config)).endpoint if args.demo else told
+            office = Office(database, regions.load(), Sealer(keys), offset, config.seal_file, tax)
+            workers = stack.enter_context(Workers(settings.dump(), config.workers))
+            stack.enter_context(working(office))
+            web = stack.enter_context(_web(config, demo))
             print(f"gongji serves gRPC on {config.grpc_listen}; Ctrl-C ends it", flush=True)
+            print(f"gongji serves the web on {web.url}", flush=True)
             if demo is not None and args.purchase:
                 _purchase(demo.sample, config, offset)
-            wait_for_signal(workers)
+            wait_for_signal(workers.processes)
     return 0
 
 
@@ -73,20 +97,27 @@ def _load_demo(database: Database, keys: KeyRing, offset: timedelta) -> DemoFami
         office.close()
 
 
+def _bureau(config: Config) -> Bureau:
+    """The tax bureau of the demo, which answers here what it is told."""
+    key = development_key(config.data_dir)
+
+    def token(region: str) -> str:
+        return issue_token(key, Caller(Role.TAX, region, "demo"), _TOKEN_SECONDS)
+
+    return Bureau(secrets.token_bytes(KEY_BYTES), str(config.grpc_listen), token)
+
+
+def _web(config: Config, demo: DemoFamilies | None) -> AbstractContextManager[Web]:
+    """The gateway; for the demo's people with an identity provider that believes them."""
+    if demo is None:
+        return serving(config)
+    key = development_key(config.data_dir)
+    provider = IdentityProvider(key, config.oidc_client_id, list(known(demo.people)))
+    return serving(config, issuer=PATH, also=[provider.mount()])
+
+
 def _purchase(basket: Basket, config: Config, offset: timedelta) -> None:
     """Buy the sample basket as a till does, and print the receipt."""
     till = Caller(Role.POS, basket.institution_code)
     token = issue_token(development_key(config.data_dir), till, _TOKEN_SECONDS)
     print_receipt(buy(basket, str(config.grpc_listen), token, offset), Console())
-
-
-def _offset(on: date | None) -> timedelta:
-    """How far the demo's clock is from the real one; it keeps the time of day."""
-    return timedelta() if on is None else timedelta(days=(on - day_of(datetime.now(UTC))).days)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as wrong:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day: write YYYY-MM-DD") from wrong

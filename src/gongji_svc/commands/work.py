@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from gongji_svc import logs, regions
 from gongji_svc.config import Config
 from gongji_svc.services.office import Office
+from gongji_svc.services.tax_endpoint import configured_endpoint
 from gongji_svc.storage import migrate
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.keycheck import check_keys
@@ -47,4 +48,5 @@ def _office(config: Config) -> Iterator[Office]:
             migrate.check_schema(tx)
         keys = own_keys(config)
         check_keys(database, keys)
-        yield Office(database, regions.load(), Sealer(keys), seal_file=config.seal_file)
+        tax = configured_endpoint(config)
+        yield Office(database, regions.load(), Sealer(keys), seal_file=config.seal_file, tax=tax)

@@ -106,6 +106,11 @@ PEOPLE = (
     ),
     DemoPerson("hohhot-worker", "李示例", HOHHOT, date(1990, 2, 28), 41, _ACTIVE, 58_300),
     DemoPerson("hohhot-wife", "周示例", HOHHOT, date(1991, 9, 9), 42),
+    # bound and paid for by `gongji demo premium` only
+    DemoPerson(
+        "hohhot-mothers-mother", "钱示祖", HOHHOT, date(1960, 6, 6), 52,
+        identities=("SUBSISTENCE_ALLOWANCE",),
+    ),
     # 乌兰察布: four generations and a brother
     DemoPerson("ulanqab-grandmother", "吴示祖", ULANQAB, date(1938, 4, 2), 2),
     DemoPerson("ulanqab-father", "郑示例", ULANQAB, date(1959, 10, 21), 3, _RETIRED, 3_560),
@@ -207,6 +212,9 @@ ITEMS = (
     DemoItem("DM0402", "护肤霜 50g", "C", account_payable=False),
     DemoItem("DM0403", "洗发水 400ml", "C", account_payable=False),
 )
+
+PREMIUM = DemoBinding("hohhot-mother", "hohhot-mothers-mother", Relation.PARENT)
+"""Who is bound and paid for by `gongji demo premium`; the demo itself doesn't bind them."""
 
 SAMPLE = Basket(
     institution_code=f"DMP{ULANQAB}0001",

@@ -8,9 +8,9 @@ import contextlib
 import hashlib
 import time
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from gongji_svc.demo import data
 from gongji_svc.demo.data import DemoBinding, DemoInstitution, DemoItem, DemoPerson
 from gongji_svc.demo.purchase import Basket
 from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import PolicyNotInForce, RequestIdReused
 from gongji_svc.domain.policy import Policy
 from gongji_svc.services import routes
@@ -106,7 +107,7 @@ def _put_person(office: Office, person: DemoPerson, known: Mapping[str, UUID]) -
     request = pb.PutPersonRequest(
         person=pb.Person(
             name=person.name,
-            certificate=_certificate(person),
+            certificate=certificate_of(person),
             card_no=person.card_no,
             birth_date=date_of(person.born),
             guardians=[pb.Guardian(person_id=str(known[key])) for key in person.guardians],
@@ -131,7 +132,8 @@ def _from(day: date) -> dict[str, Any]:
     return {"from": date_of(day)}
 
 
-def _certificate(person: DemoPerson) -> types_pb2.Certificate:
+def certificate_of(person: DemoPerson) -> types_pb2.Certificate:
+    """The identity card, as requests name it."""
     return types_pb2.Certificate(
         type=types_pb2.CERTIFICATE_TYPE_ID_CARD, number=person.certificate_number
     )
@@ -161,46 +163,55 @@ def _bind(
 ) -> None:
     """The donor applies by the region's app, with the documents that the region asks for."""
     donor = Caller(Role.CITIZEN, str(donor_id))
-    request = binding_pb2.CreateBindingRequest(
-        request_id=f"demo-{binding.donor}-{binding.beneficiary}",
-        donor_id=str(donor_id),
-        beneficiary=binding_pb2.Beneficiary(
-            certificate=_certificate(beneficiary),
-            name=beneficiary.name,
-            phone=beneficiary.phone,
-            card_no=beneficiary.card_no,
-        ),
-        relation=enum_number(types_pb2.Relation, binding.relation),
-        effective_from=date_of(office.today()),
-        uses=[types_pb2.USE_MEDICAL, types_pb2.USE_PREMIUM],
-        document_ids=_documents(office, policy, donor, binding),
-        channel=binding_pb2.CHANNEL_APP,
-    )
-    if policy.commitment_version:
-        request.commitment.text_version = policy.commitment_version
-        request.commitment.accepted_at.FromDatetime(office.now().astimezone(UTC))
+    request = application(policy, binding, beneficiary, donor_id, office.now())
+    upload = routes.UPLOADS[method_of("BindingService", "UploadDocument").path]
+    for pieces in papers(policy, f"demo-{binding.beneficiary}"):
+        answer: Any = upload(office, donor, iter(pieces))
+        request.document_ids.append(answer.document_id)
     # A later run has another day and moment; the binding is there already.
     with contextlib.suppress(RequestIdReused):
         _run(office, donor, "BindingService", "CreateBinding", request)
 
 
-def _documents(office: Office, policy: Policy, donor: Caller, binding: DemoBinding) -> list[str]:
-    upload = routes.UPLOADS[method_of("BindingService", "UploadDocument").path]
-    found: list[str] = []
+def application(
+    policy: Policy, binding: DemoBinding, beneficiary: DemoPerson, donor_id: UUID, now: datetime
+) -> binding_pb2.CreateBindingRequest:
+    """The donor's application by the region's app for both uses; the documents are missing."""
+    request = binding_pb2.CreateBindingRequest(
+        request_id=f"demo-{binding.donor}-{binding.beneficiary}",
+        donor_id=str(donor_id),
+        beneficiary=binding_pb2.Beneficiary(
+            certificate=certificate_of(beneficiary),
+            name=beneficiary.name,
+            phone=beneficiary.phone,
+            card_no=beneficiary.card_no,
+        ),
+        relation=enum_number(types_pb2.Relation, binding.relation),
+        effective_from=date_of(day_of(now)),
+        uses=[types_pb2.USE_MEDICAL, types_pb2.USE_PREMIUM],
+        channel=binding_pb2.CHANNEL_APP,
+    )
+    if policy.commitment_version:
+        request.commitment.text_version = policy.commitment_version
+        request.commitment.accepted_at.FromDatetime(now.astimezone(UTC))
+    return request
+
+
+def papers(
+    policy: Policy, request_id: str
+) -> Iterator[tuple[binding_pb2.UploadDocumentRequest, ...]]:
+    """The messages that upload what the region asks for, document by document."""
     for number, rule in enumerate(policy.documents):
         header = binding_pb2.DocumentHeader(
             kind=enum_number(binding_pb2.DocumentKind, min(rule.any_of)),
             of=enum_number(binding_pb2.DocumentOf, rule.of),
             media_type="image/png",
-            request_id=f"demo-{binding.beneficiary}-{number}",
+            request_id=f"{request_id}-{number}",
         )
-        pieces = (
+        yield (
             binding_pb2.UploadDocumentRequest(header=header),
             binding_pb2.UploadDocumentRequest(chunk=_PICTURE),
         )
-        answer: Any = upload(office, donor, iter(pieces))
-        found.append(answer.document_id)
-    return found
 
 
 def _agency(region: str) -> Caller:

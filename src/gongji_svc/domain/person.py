@@ -55,11 +55,15 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class PremiumYear:
-    """An insurance year that is paid for."""
+    """An insurance year that is paid for, as an agency stated it; or, with `payment_id` and
+    `benefit_from`, as a payment brought it (premium_year.py).
+    """
 
     year: int
     paid_on: date
     kind: PremiumYearKind = PremiumYearKind.PAID
+    benefit_from: date | None = None
+    payment_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,13 @@ class Person:
             if enrolment.insurance is insurance and enrolment.region == region:
                 return enrolment
         return None
+
+    def benefit_from(self, enrolment: Enrolment, day: date) -> date | None:
+        """First day of benefit after the premium of the day's year (PRE-05), if known."""
+        paid = [one.benefit_from for one in self.premium_years if one.year == day.year]
+        if enrolment.insurance is not Insurance.RESIDENT or None in paid:
+            return None
+        return min((begins for begins in paid if begins is not None), default=None)
 
 
 def same_name(name: str, other: str) -> bool:

@@ -6,13 +6,14 @@ province's, then the region's own, within a level by date; a later block states 
 A value that no level states has the neutral default below (no limit, nothing required, nothing
 paid) and no source.
 
-Each `at(...)` is a place in the file and a reader (`policy_document.py`, `policy_values.py`).
+Each `at(...)` is a place in the file and a reader (`policy_document.py`, `policy_values.py`). The
+group `risk` is in `policy_risk.py`.
 """
 
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +21,8 @@ from typing import Any
 from gongji_svc.domain import policy_values as form
 from gongji_svc.domain.calendar import Span
 from gongji_svc.domain.errors import PolicyNotInForce, RegionNotServed
-from gongji_svc.domain.policy_values import NO_CAPS, Caps, Reader, one_of, optional, set_of
+from gongji_svc.domain.policy_risk import RiskRules
+from gongji_svc.domain.policy_values import NO_CAPS, Caps, Reader, at, one_of, optional, set_of
 from gongji_svc.domain.terms import (
     AccountBase,
     AccountKind,
@@ -50,13 +52,8 @@ NATION = "000000"
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
-def at(place: str, reader: Reader[Any], neutral: object) -> Any:
-    """A field: its place in the file ("group.key"), how it is read, and its neutral value."""
-    return field(default_factory=lambda: neutral, metadata={"place": place, "reader": reader})
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Policy:
+class Policy(RiskRules):
     """The rules of one region on one day; amounts in fen, ratios in basis points."""
 
     region: str
@@ -258,11 +255,8 @@ class Policy:
     wallet_closed_until_hour: int | None = at(
         "wallet.closed_until_hour", optional(form.whole), None
     )
-    # told to people, without effect on a settlement; and risk signals by name
+    # told to people, without effect on a settlement
     information: tuple[form.Notice, ...] = at("information.notices", form.list_of(form.notice), ())
-    risk_rules: Mapping[str, form.RiskRule] = at(
-        "risk.signals", form.mapping_of(form.text, form.risk_rule), _NOTHING
-    )
 
     def source_of(self, *names: str) -> str:
         """The sources of some fields, each once, as one text."""

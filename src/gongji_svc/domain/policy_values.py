@@ -5,7 +5,7 @@ what it expected. `"NONE"` withdraws an inherited value where a value is optiona
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -19,7 +19,6 @@ from gongji_svc.domain.terms import (
     DocumentOf,
     InstitutionLevel,
     PersonType,
-    RiskAction,
 )
 
 T = TypeVar("T")
@@ -99,12 +98,11 @@ class Notice:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class RiskRule:
-    """When a risk signal is raised and what it then does."""
-
-    threshold: int
-    action: RiskAction
+def at(place: str, reader: Reader[Any], neutral: object) -> Any:
+    """A field of `Policy`: its place in the file ("group.key"), how it is read, and its neutral
+    value.
+    """
+    return field(default_factory=lambda: neutral, metadata={"place": place, "reader": reader})
 
 
 def flag(value: object) -> bool:
@@ -303,4 +301,3 @@ channel_rule = record(
 )
 document_rule = record(DocumentRule, any_of=set_of(one_of(DocumentKind)), of=one_of(DocumentOf))
 notice = record(Notice, id=text, text=text)
-risk_rule = record(RiskRule, threshold=whole, action=one_of(RiskAction))

@@ -66,6 +66,15 @@ def premium_refund_journal(
     return _journal(premium, postings, lines, journal_id, occurred_at)
 
 
+def premium_payout_journal(
+    premium: PremiumOf, amount_fen: int, journal_id: UUID, occurred_at: datetime
+) -> Journal:
+    """What moves when the agency of the insured region pays it out to a bank account instead."""
+    paid_out = Line(premium.insured_region, Side.PAYOUT, str(premium.payment_id), amount_fen)
+    lines = [_payable(premium, -amount_fen), paid_out]
+    return _journal(premium, (), lines, journal_id, occurred_at)
+
+
 def _posting(premium: PremiumOf, leg: PremiumLeg, kind: EntryKind, amount_fen: int) -> Posting:
     return Posting(
         leg.account_id,

@@ -3,14 +3,15 @@
 Rule: the agency of the home region states the whole record. The agency of another region where the
 person is insured states what insurance there brings: its own enrolments, and the premium years,
 identities, diseases and filings; who the person is, and the enrolments of others, stay as they are.
+No statement takes away or changes a premium year that was paid here: its payment alone does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
 from gongji_svc.domain.errors import AccessDenied, Violation
-from gongji_svc.domain.person import Enrolment, Period, Person
+from gongji_svc.domain.person import Enrolment, Period, Person, PremiumYear
 
 _END_BEFORE_START = "结束日期早于开始日期"
 
@@ -20,11 +21,16 @@ def ordered(person: Person) -> Person:
     return replace(
         person,
         enrolments=tuple(sorted(person.enrolments, key=lambda one: (one.insurance, one.region))),
-        premium_years=tuple(sorted(person.premium_years, key=lambda one: one.year)),
+        premium_years=ordered_years(person.premium_years),
         referral_filings=tuple(
             sorted(person.referral_filings, key=lambda one: (one.from_, one.region))
         ),
     )
+
+
+def ordered_years(years: Iterable[PremiumYear]) -> tuple[PremiumYear, ...]:
+    """By year; what a payment brought before what an agency stated."""
+    return tuple(sorted(years, key=lambda one: (one.year, one.payment_id is None)))
 
 
 def concerns(agency: str, stored: Person, stated: Person) -> bool:
@@ -50,6 +56,21 @@ def restated(stored: Person, stated: Person, agency: str) -> Person:
         chronic_diseases=stated.chronic_diseases,
         referral_filings=stated.referral_filings,
     )
+
+
+def with_years_paid_here(stored: Person, stated: Person) -> Person:
+    """The stated record with the years that payments brought into the stored one.
+
+    Such a year is shown as any other: stated as it is shown it is no statement of the agency's.
+    """
+    here = [one for one in stored.premium_years if one.payment_id is not None]
+    shown = {(one.year, one.paid_on, one.kind) for one in here}
+    own = [one for one in stated.premium_years if (one.year, one.paid_on, one.kind) not in shown]
+    repeated = {one.year for one in stated.premium_years} - {one.year for one in own}
+    hidden = [
+        one for one in stored.premium_years if one.payment_id is None and one.year in repeated
+    ]
+    return replace(stated, premium_years=ordered_years((*here, *own, *hidden)))
 
 
 def faults(person: Person) -> Iterator[Violation]:

@@ -251,11 +251,3 @@ class PremiumRefundTo(StrEnum):
 
     PAYER_ACCOUNT = "PAYER_ACCOUNT"
     BANK = "BANK"
-
-
-class RiskAction(StrEnum):
-    """What a risk signal does."""
-
-    ADVISE = "ADVISE"
-    HOLD = "HOLD"
-    DENY = "DENY"

@@ -13,6 +13,7 @@ from gongji_svc.domain.binding import LIVING, Binding, BindingState, state_on
 from gongji_svc.domain.eligibility import within
 from gongji_svc.domain.person import Account, Enrolment, Person
 from gongji_svc.domain.policy import Policy
+from gongji_svc.domain.premium_standing import is_registered
 from gongji_svc.domain.standing import status_on
 from gongji_svc.domain.terms import (
     AccountState,
@@ -106,7 +107,7 @@ def obstacles(
     if use in binding.uses and use not in policy.uses:
         yield Obstacle(Why.USE_NOT_GRANTED, rule="uses")
     yield from donor_obstacles(donor, donor_enrolment, policy, today)
-    yield from beneficiary_obstacles(beneficiary, enrolment, donor_enrolment, policy, today)
+    yield from beneficiary_obstacles(beneficiary, enrolment, donor_enrolment, policy, today, use)
 
 
 def binding_obstacles(binding: Binding, use: Use, today: date) -> Iterator[Obstacle]:
@@ -148,6 +149,7 @@ def beneficiary_obstacles(
     donor_enrolment: Enrolment | None,
     policy: Policy,
     today: date,
+    use: Use = Use.MEDICAL,
 ) -> Iterator[Obstacle]:
     """What stops a beneficiary who uses an enrolment; the rest as in `obstacles`."""
     if beneficiary.died_on is not None:
@@ -155,17 +157,24 @@ def beneficiary_obstacles(
     elif enrolment is None:
         yield Obstacle(Why.BENEFICIARY_NOT_INSURED)
     else:
-        yield from _of_enrolment(enrolment, donor_enrolment, policy, today)
+        yield from _of_enrolment(enrolment, donor_enrolment, policy, today, use)
     if not policy.beneficiary_publicly_funded and beneficiary.publicly_funded:
         yield Obstacle(Why.BENEFICIARY_PUBLICLY_FUNDED, rule="beneficiary_publicly_funded")
 
 
 def _of_enrolment(
-    enrolment: Enrolment, donor_enrolment: Enrolment | None, policy: Policy, today: date
+    enrolment: Enrolment,
+    donor_enrolment: Enrolment | None,
+    policy: Policy,
+    today: date,
+    use: Use,
 ) -> Iterator[Obstacle]:
-    if status_on(enrolment, today) is not InsuredStatus.NORMAL:
+    """A premium is also paid for who lapsed; for which insurance, says the region it is paid in."""
+    for_premium = use is Use.PREMIUM
+    insured = status_on(enrolment, today) is InsuredStatus.NORMAL
+    if not (insured or (for_premium and is_registered(enrolment, today))):
         yield Obstacle(Why.BENEFICIARY_NOT_INSURED, _insured_from(enrolment, today))
-    if enrolment.insurance not in policy.beneficiary_insurances:
+    if not for_premium and enrolment.insurance not in policy.beneficiary_insurances:
         yield Obstacle(Why.BENEFICIARY_INSURANCE_NOT_ADMITTED, rule="beneficiary_insurances")
     donor_region = donor_enrolment.region if donor_enrolment is not None else policy.region
     if not within(policy.beneficiary_area, donor_region, enrolment.region):

@@ -32,6 +32,13 @@ INSURANCE_ZH: dict[str, str] = {
     Insurance.RESIDENT: "城乡居民医保",
     Insurance.LONG_TERM_CARE: "长期护理保险",
 }
+PREMIUM_GROUP_ZH: dict[str, str] = {
+    "DESTITUTE": "特困人员",
+    "DISABLED": "残疾居民",
+    "NEWBORN": "新生儿",
+    "SUBSISTENCE_ALLOWANCE": "低保对象",
+}
+"""The special groups that regions name; another is called by its own word."""
 PERSON_TYPE_ZH: dict[str, str] = {
     PersonType.ACTIVE: "在职",
     PersonType.RETIRED: "退休",

@@ -20,6 +20,7 @@ _DECIDED_LATER = {
     (Role.COUNTER, access_pb2.SUBJECT_PERSON),
     (Role.REVIEWER, access_pb2.SUBJECT_PERSON),
     (Role.AGENCY, access_pb2.SUBJECT_PERSON),
+    (Role.TAX, access_pb2.SUBJECT_PERSON),
 }
 
 

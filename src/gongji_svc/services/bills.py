@@ -51,7 +51,7 @@ def bill_of(
     if enrolment.region[:2] != institution.region[:2]:
         raise errors.InstitutionOutOfProvince
     return Bill(
-        patient=_patient(office, state, person, enrolment, occurred_on),
+        patient=_patient(office, state, person, enrolment, occurred_on, decided_on),
         care=_care(state, message, institution),
         total_fen=message.total_fen,
         account_use=account_use_of(message),
@@ -101,8 +101,24 @@ def price_regions(region: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((region, region[:2] + "0000", NATION)))
 
 
+def trace_codes_of(message: Any) -> dict[str, list[str]]:
+    """The trace codes of a request by number of line; that of a split package may rightly come
+    again and is left out.
+    """
+    return {
+        str(item.line_no): codes
+        for item in message.items
+        if (codes := [one.code for one in item.trace_codes if not one.split_pack])
+    }
+
+
 def _patient(
-    office: Office, state: State, person: Person, enrolment: Enrolment, occurred_on: date
+    office: Office,
+    state: State,
+    person: Person,
+    enrolment: Enrolment,
+    occurred_on: date,
+    decided_on: date,
 ) -> Patient:
     year = date(occurred_on.year, 1, 1)
     insurance = enrolment.insurance.value
@@ -116,6 +132,7 @@ def _patient(
         policy=office.policy(enrolment.region, occurred_on),
         accounts=accounts_of(state, person.person_id),
         benefit=BenefitState(counted(Counted.DEDUCTIBLE), counted(Counted.FUND)),
+        benefit_from=person.benefit_from(enrolment, decided_on),
     )
 
 

@@ -18,8 +18,11 @@ from gongji_svc.services.asked import Asked
 from gongji_svc.services.binding_access import oversees
 from gongji_svc.services.binding_changes import Case, ChangeBinding, binding_id_in
 from gongji_svc.services.office import Office
-from gongji_svc.storage.bindings import Kept
+from gongji_svc.services.risk_endings import ended_early
+from gongji_svc.storage import tables
+from gongji_svc.storage.bindings import Kept, kept_from
 from gongji_svc.storage.ids import parse_id
+from gongji_svc.storage.state import Decision, State, Wanted
 
 
 class EndBinding(ChangeBinding):
@@ -30,6 +33,19 @@ class EndBinding(ChangeBinding):
     def check_allowed(self, case: Case) -> None:
         """One of the two people or their guardian; a clerk for one; the donor's region."""
         self._cause(case)
+
+    def discover(self, state: State) -> Wanted:
+        """What was spent through the binding too."""
+        wanted = ChangeBinding.discover(self, state)
+        binding = self.case(state, self.office.today()).kept.binding
+        return replace(wanted, counters=((binding.binding_id, binding.effective_from),))
+
+    def decide(self, state: State) -> Decision:
+        """The binding as ended, and a signal where it was bound to spend."""
+        decision = ChangeBinding.decide(self, state)
+        rows = [row for table, row in decision.replaced if table is tables.bindings]
+        signals = [one for row in rows for one in ended_early(self.office, state, kept_from(row))]
+        return replace(decision, new=(*decision.new, *signals))
 
     def changed(self, case: Case) -> Kept:
         """The binding as ended, today or with this day."""

@@ -18,6 +18,7 @@ from gongji_svc.domain.calendar import day_of, first_of_next_month
 from gongji_svc.domain.explanation import obstacle_advised, over_advised
 from gongji_svc.domain.masking import masked_name
 from gongji_svc.domain.person import Enrolment, Person
+from gongji_svc.domain.premium_standing import is_registered
 from gongji_svc.domain.terms import Insurance, OwnZeroRule, Use
 from gongji_svc.domain.usability import Obstacle, Why, binding_obstacles, obstacles, shareable
 from gongji_svc.domain.waterfall import Donor, own_legs, smallest_limit
@@ -29,6 +30,7 @@ from gongji_svc.services.days import date_of
 from gongji_svc.services.looking import looked
 from gongji_svc.services.names import enum_name, enum_number
 from gongji_svc.services.office import Office
+from gongji_svc.services.premium_case import is_mended
 from gongji_svc.services.reach import reaches
 from gongji_svc.storage import people
 from gongji_svc.storage.accounts import accounts_of
@@ -71,7 +73,8 @@ class Explain(AskedCommand):
 
     def decide(self, state: State) -> Decision:
         """An entry a donor and beneficiary, in the deduction order; what is over comes last."""
-        look = _Look(self.office, state, _use_in(self.asked.message), day_of(state.now))
+        mended = frozenset(kept.binding.binding_id for kept in self.found if is_mended(kept))
+        look = _Look(self.office, state, _use_in(self.asked.message), day_of(state.now), mended)
         by_id = {kept.binding.binding_id: kept for kept in self.found}
         bindings = [kept.binding for kept in self.found]
         explained = [look.best(between) for between in _by_pair(bindings)]
@@ -87,12 +90,15 @@ class Explain(AskedCommand):
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was gathered, looked at for one use on one day."""
+    """What was gathered, looked at for one use on one day; a premium mends what `mended` bindings
+    are suspended for.
+    """
 
     office: Office
     state: State
     use: Use
     today: date
+    mended: frozenset[UUID]
 
     def best(self, between: Sequence[Binding]) -> tuple[Binding, list[Obstacle]]:
         """The binding of two people that is nearest to being usable, and what stops it."""
@@ -150,15 +156,25 @@ class _Look:
         return next(donors_at_till(self.office, self.state, (binding,), day, self.today), None)
 
     def _enrolments(self, person: Person) -> Sequence[Enrolment | None]:
-        """Those a settlement can use, else those that tell best why none is."""
+        """Those a settlement can use, else those that tell best why none is; for a premium those
+        for which one can be paid.
+        """
+        if self.use is Use.PREMIUM:
+            return [one for one in person.enrolments if self._takes_premium(one)] or [None]
         usable = till.usable_enrolments(person, self.office.rulebook, self.today)
         long_term = Insurance.LONG_TERM_CARE
         return usable or [e for e in person.enrolments if e.insurance is not long_term] or [None]
 
+    def _takes_premium(self, enrolment: Enrolment) -> bool:
+        policy = self.office.find_policy(enrolment.region, self.today)
+        offered = policy is not None and enrolment.insurance in policy.premium_insurances
+        return offered and is_registered(enrolment, self.today)
+
     def _with(
         self, donor: Donor, beneficiary: Person, enrolment: Enrolment | None
     ) -> Iterator[Obstacle]:
-        yield from obstacles(
+        mended = self.use is Use.PREMIUM and donor.binding.binding_id in self.mended
+        found = obstacles(
             donor.binding,
             donor.person,
             donor.enrolment,
@@ -168,6 +184,7 @@ class _Look:
             self.use,
             self.today,
         )
+        yield from (one for one in found if not (mended and one.why is Why.SUSPENDED))
         if enrolment is not None and self.office.find_policy(enrolment.region, self.today) is None:
             yield Obstacle(Why.BENEFICIARY_OUT_OF_AREA)  # where no rules hold, nothing is settled
         share = shareable(donor.accounts, donor.policy)

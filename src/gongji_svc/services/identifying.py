@@ -67,7 +67,7 @@ class Identify(AskedCommand):
             person_id=str(person.person_id),
             name=masked_name(person.name),
             enrolments=[
-                self._enrolment(one, day, usable=one in usable) for one in person.enrolments
+                self._enrolment(person, one, day, usable=one in usable) for one in person.enrolments
             ],
             own_spendable_fen=self._spendable_fen(accounts, day) if accounts else None,
         )
@@ -84,12 +84,14 @@ class Identify(AskedCommand):
         if policies and all(credential not in policy.credentials for policy in policies):
             check_credential(policies[0], credential)
 
-    def _enrolment(self, enrolment: Enrolment, day: date, *, usable: bool) -> pb.PatientEnrolment:
+    def _enrolment(
+        self, person: Person, enrolment: Enrolment, day: date, *, usable: bool
+    ) -> pb.PatientEnrolment:
         try:
             policy = self.office.policy(enrolment.region, day)
         except (PolicyNotInForce, RegionNotServed) as without_rules:
             return _without_rules(enrolment, without_rules.message_zh)
-        standing = standing_of(enrolment, policy, day)
+        standing = standing_of(enrolment, policy, day, person.benefit_from(enrolment, day))
         obstacle = standing.fund_obstacle
         until = standing.until
         return pb.PatientEnrolment(

@@ -4,6 +4,7 @@ Rule: what a message states is read once, here, for a Put and for a file that is
 shown is masked here, according to who looks.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
@@ -204,7 +205,7 @@ def person_message(registered: Registered, sight: Sight) -> pb.Person:
                 paid_on=date_of(one.paid_on),
                 kind=enum_number(pb.PremiumYearKind, one.kind.value),
             )
-            for one in person.premium_years
+            for one in _years_shown(person)
         ],
         identities=sorted(person.identities),
         chronic_diseases=sorted(person.chronic_diseases),
@@ -214,6 +215,14 @@ def person_message(registered: Registered, sight: Sight) -> pb.Person:
         ],
         home_region=region_of(person.person_id),
     )
+
+
+def _years_shown(person: Person) -> Iterable[PremiumYear]:
+    """Each year once: as a payment brought it, else as it was stated."""
+    shown: dict[int, PremiumYear] = {}
+    for one in person.premium_years:
+        shown.setdefault(one.year, one)
+    return shown.values()
 
 
 def _from(day: date | None) -> dict[str, Any]:

@@ -168,6 +168,7 @@ def _new(stated: Stated, person: Person, agency: str) -> Registered:
 def _restated(before: Registered, stated: Stated, person: Person, agency: str) -> Registered:
     home = region_of(before.person.person_id)
     person = replace(person, person_id=before.person.person_id)
+    person = registration.with_years_paid_here(before.person, person)
     if agency != home and not registration.concerns(agency, before.person, person):
         raise errors.AccessDenied
     if stated.home_region not in ("", home):

@@ -17,6 +17,7 @@ from gongji_svc.services.present import for_donor, present
 from gongji_svc.services.reach import reaches
 from gongji_svc.services.receipt import Reader
 from gongji_svc.services.refunding import read_refund
+from gongji_svc.services.risk_signals import list_risk_signals, read_resolve_risk_signal
 from gongji_svc.services.settlement_counts import count_of_settlements
 from gongji_svc.services.settlement_lists import bindings_of, list_settlements
 from gongji_svc.services.settling import read_preview, read_settle
@@ -93,6 +94,7 @@ COMMANDS = {
     "Settle": read_settle,
     "RefundSettlement": read_refund,
     "CancelSettlement": read_cancel,
+    "ResolveRiskSignal": read_resolve_risk_signal,
 }
 
 READS = {
@@ -104,6 +106,7 @@ READS = {
     "GetSettlement": get_settlement,
     "ListSettlements": list_settlements,
     "CountSettlements": count_of_settlements,
+    "ListRiskSignals": list_risk_signals,
 }
 
 BATCHES = {"BatchSettle": BATCH_SETTLE}

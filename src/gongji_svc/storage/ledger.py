@@ -28,6 +28,7 @@ from sqlalchemy import (
 from gongji_svc.storage import claims, packed, tables
 from gongji_svc.storage.holds import limits_of, open_holds
 from gongji_svc.storage.packed import pack, texts
+from gongji_svc.storage.risk_history import ask_history, history_of
 from gongji_svc.storage.state import (
     AccountRow,
     ClaimKey,
@@ -266,9 +267,11 @@ def lock_accounts(
         read = (_LOCK_THINGS if lock else _READ_THINGS)[name]
         cursors = read.run(tx, keys, by_region=by_region)
         reads.append((tables.metadata.tables[name], cursors))
+    history = ask_history(tx, [one.look_back for one in wanted if one.look_back is not None])
     clock = tx.execute(_CLOCK, binary=True)
     for table, cursors in reads:
         _absorb(state, table, cursors)
+    state.history = history_of(row for cursor in history for row in cursor)
     row = clock.fetchone()
     assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
     state.now = row[0]

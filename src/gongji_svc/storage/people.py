@@ -4,7 +4,8 @@ Rule: what identifies someone is opened here for one decision and sealed here fo
 is bound to the person and the field.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -78,6 +79,12 @@ class PersonRow:
             _open(sealer, self, "card_no", self.card_no),
             _open(sealer, self, "phone", self.phone),
         )
+
+    def with_premium_years(self, years: Iterable[PremiumYear], now: datetime) -> Row:
+        """The row with other years paid for."""
+        kept = [_premium_year_json(year) for year in years]
+        changed = replace(self, premium_years=kept, updated_at=now)
+        return tuple(getattr(changed, name) for name in self.__slots__)
 
 
 def person(state: State, sealer: Sealer, person_id: UUID) -> Person | None:
@@ -223,12 +230,21 @@ def _period_json(period: Period) -> dict[str, Any]:
 
 
 def _premium_year(kept: dict[str, Any]) -> PremiumYear:
-    paid_on = date.fromisoformat(kept["paid_on"])
-    return PremiumYear(kept["year"], paid_on, PremiumYearKind(kept["kind"]))
+    payment_id = kept.get("payment_id")
+    return PremiumYear(
+        kept["year"],
+        date.fromisoformat(kept["paid_on"]),
+        PremiumYearKind(kept["kind"]),
+        _day(kept.get("benefit_from")),
+        None if payment_id is None else UUID(payment_id),
+    )
 
 
 def _premium_year_json(year: PremiumYear) -> dict[str, Any]:
-    return {"year": year.year, "paid_on": year.paid_on.isoformat(), "kind": year.kind.value}
+    kept = {"year": year.year, "paid_on": year.paid_on.isoformat(), "kind": year.kind.value}
+    if year.benefit_from is not None:
+        kept["benefit_from"] = year.benefit_from.isoformat()
+    return kept if year.payment_id is None else {**kept, "payment_id": str(year.payment_id)}
 
 
 def _referral_filing(kept: dict[str, Any]) -> ReferralFiling:

@@ -1,7 +1,7 @@
 """Settlements: the rows they are kept in, the sums they count, and how they are found again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -68,6 +68,7 @@ class Settled:
     sealed_agent: str | None
     occurred_at: datetime
     recorded_at: datetime
+    trace_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by number of line
 
     def row(self) -> Row:
         """The row of `settlements`."""
@@ -75,6 +76,8 @@ class Settled:
         detail: dict[str, Any] = {"plan": to_record(self.plan), "donors": dict(self.donor_names)}
         if self.sealed_agent is not None:
             detail["agent"] = self.sealed_agent
+        if self.trace_codes:
+            detail["trace_codes"] = self.trace_codes
         if household := household_bindings(bill):
             detail["household"] = sorted(household)
         return (

@@ -18,6 +18,7 @@ from sqlalchemy import Table
 from gongji_svc.domain.journal import Journal, Line, Posting
 from gongji_svc.storage import tables
 from gongji_svc.storage.ids import region_of
+from gongji_svc.storage.risk_history import History, LookBack
 from gongji_svc.storage.statements import Row
 
 ClaimKey = tuple[str, str, str]
@@ -102,6 +103,7 @@ class Wanted:
     documents: tuple[UUID, ...] = ()
     things: tuple[tuple[Table, UUID], ...] = ()
     codes: tuple[CodeKey, ...] = ()
+    look_back: LookBack | None = None  # for risk rules that hold or refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,7 @@ class State:
     premiums_of: dict[UUID, dict[UUID, Row]] = field(default_factory=lambda: defaultdict(dict))
     things: dict[UUID, Row] = field(default_factory=dict)  # adjustments, suspense items, signals
     credential_uses: dict[bytes, Row] = field(default_factory=dict)
+    history: History = field(default_factory=History)  # what risk rules look back on
     touched: set[UUID] = field(default_factory=set)
     entries: list[Row] = field(default_factory=list)
     ledger_lines: list[Row] = field(default_factory=list)

@@ -18,7 +18,9 @@ from gongji_svc.upkeep.bindings import check_bindings
 from gongji_svc.upkeep.credentials import remove_old_codes
 from gongji_svc.upkeep.documents import remove_old_documents
 from gongji_svc.upkeep.holds import expire_holds
+from gongji_svc.upkeep.risks import find_risks
 from gongji_svc.upkeep.seals import seal_entries
+from gongji_svc.upkeep.tax import send_premiums
 from gongji_svc.upkeep.year_end import move_year_end
 
 _log = structlog.get_logger()
@@ -34,15 +36,18 @@ class Job:
     name: str
     do_some: Callable[[Office], int]
     rest_seconds: float
+    waits_for_others: bool = False  # so that it must hold up no other job
 
 
 JOBS = (
     Job(JOB, check_bindings, rest_seconds=1.0),
     Job("expire-holds", expire_holds, rest_seconds=1.0),
     Job("seal-entries", seal_entries, rest_seconds=1.0),
+    Job("find-risks", find_risks, rest_seconds=5.0),
     Job("remove-old-documents", remove_old_documents, rest_seconds=300.0),
     Job("remove-old-codes", remove_old_codes, rest_seconds=300.0),
     Job("move-year-end", move_year_end, rest_seconds=300.0),
+    Job("send-premiums", send_premiums, rest_seconds=1.0, waits_for_others=True),
 )
 
 
@@ -91,12 +96,20 @@ def work_once(office: Office, jobs: Sequence[Job] = JOBS) -> dict[str, int]:
 
 @contextmanager
 def working(office: Office) -> Iterator[None]:
-    """The loop in a thread of its own until the end of the block."""
+    """The loop in a thread until the end of the block, and one in another thread for the jobs that
+    wait for others.
+    """
     stopping = threading.Event()
-    thread = threading.Thread(target=work, args=(office, stopping), name="upkeep")
-    thread.start()
+    shares = ([job for job in JOBS if job.waits_for_others is waits] for waits in (False, True))
+    threads = [
+        threading.Thread(target=work, args=(office, stopping, jobs), name="upkeep")
+        for jobs in shares
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stopping.set()
-        thread.join()
+        for thread in threads:
+            thread.join()

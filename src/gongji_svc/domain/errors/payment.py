@@ -1,6 +1,7 @@
 """Refusals of PaymentService: premiums paid for a relative (代缴)."""
 
 from gongji_svc.domain.errors.refusal import Refusal
+from gongji_svc.domain.errors.settlement import PreviewOutdated
 
 
 class PremiumNotOffered(Refusal):
@@ -57,6 +58,18 @@ class OwnBalanceNotZero(Refusal):
 
     使用人本人账户还有余额。请先使用本人账户余额，余额为零后再由授权人代缴。
     """
+
+
+class PremiumOutdated(PreviewOutdated):
+    """The premium is {payable_fen} fen, not the expected one; nothing moved.
+
+    应缴金额已变化（现为{payable_yuan}元），未扣款。请重新查询应缴金额，确认后再缴。
+    """
+
+    @property
+    def reason(self) -> str:
+        """To callers it is the same: what was shown before is outdated."""
+        return "PREVIEW_OUTDATED"
 
 
 class PremiumPaymentNotFound(Refusal):

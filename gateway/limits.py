@@ -1,0 +1,90 @@
+"""Limits of the gateway: how large a body may be and how slowly it may come, how often one address
+may call.
+
+Rule: what is over a limit is refused before the core is asked; counters are bounded, so that no
+flood fills the memory.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.problems import Problem
+
+MOST_JSON_BYTES = 1024 * 1024
+_MOST_ADDRESSES = 10_000
+
+
+async def whole_body(request: Request, seconds: float) -> bytes:
+    """The body of a JSON request; Problem 413 as soon as it is too large, 408 when it has not come
+    within `seconds`.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_JSON_BYTES:
+                    raise _too_large()
+    except TimeoutError as late:
+        raise _too_slow() from late
+    return bytes(body)
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """At most `per_second` calls a second from one address, and `burst` at once."""
+
+    app: ASGIApp
+    per_second: float
+    burst: int
+    _left: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on, or refuse it with 429."""
+        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
+            host = (scope.get("client") or ("",))[0]
+            if not self._take(host, time.monotonic()):
+                await _TOO_OFTEN.response()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _take(self, host: str, now: float) -> bool:
+        left, at = self._left.pop(host, (float(self.burst), now))
+        left = min(float(self.burst), left + (now - at) * self.per_second)
+        taken = left >= 1
+        self._left[host] = (left - 1 if taken else left, now)
+        if len(self._left) > _MOST_ADDRESSES:
+            self._left.popitem(last=False)
+        return taken
+
+
+def _too_large() -> Problem:
+    return Problem(
+        413,
+        "MALFORMED_REQUEST",
+        f"请求体不能超过{MOST_JSON_BYTES}字节。请减少内容后重试。",
+        f"A body has at most {MOST_JSON_BYTES} bytes.",
+    )
+
+
+def _too_slow() -> Problem:
+    return Problem(
+        408,
+        "MALFORMED_REQUEST",
+        "请求没有按时收全。请检查网络后重试。",
+        "The body came too slowly.",
+    )
+
+
+_TOO_OFTEN = Problem(
+    429,
+    "RATE_LIMITED",
+    "请求过于频繁，未作任何处理。请稍后再试。",
+    "Too many calls from this address.",
+    retry_after_seconds=1,
+)

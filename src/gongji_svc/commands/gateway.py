@@ -1,0 +1,100 @@
+"""`gongji gateway`: HTTP, and the web client, beside a running gRPC service."""
+
+import argparse
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from gateway.app import Settings, make_app
+from gateway.connections import Connection
+from gongji_svc import logs
+from gongji_svc.commands.serve import check_free, wait_for_signal
+from gongji_svc.config import Address, Config
+
+_SETTING = "GONGJI_HTTP_LISTEN"
+_STOP_SECONDS = 3  # streams have no end of their own
+_MOST_CONNECTIONS = 1000
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to read, not a socket
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`gongji gateway` takes its settings from the environment."""
+    parser.epilog = (
+        "GONGJI_GRPC_LISTEN says where the gRPC service is, GONGJI_OIDC_ISSUER who signs people in."
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # commands take both
+    """Serve until SIGTERM or Ctrl-C."""
+    logs.configure("gateway")
+    check_http_port_free(config)
+    with serving(config) as web:
+        print(f"gongji serves the web on {web.url}", flush=True)
+        wait_for_signal(web.thread.is_alive)
+    return 0
+
+
+def check_http_port_free(config: Config) -> None:
+    """UsageError when something listens on the gateway's port."""
+    check_free(_SETTING, config.http_listen)
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """A gateway that serves, in a thread of this process."""
+
+    url: str
+    thread: threading.Thread
+
+
+def serving(
+    config: Config, *, issuer: str = "", also: Iterable[BaseRoute] = ()
+) -> AbstractContextManager[Web]:
+    """A gateway until the end of the block; `issuer` and `also` are those of an identity provider
+    that it serves itself.
+    """
+    settings = Settings(
+        core=str(_reachable(config.grpc_listen)),
+        issuer=issuer or config.oidc_issuer,
+        client_id=config.oidc_client_id,
+    )
+    return listening(make_app(settings, also), config.http_listen)
+
+
+@contextmanager
+def listening(app: Starlette, address: Address) -> Iterator[Web]:
+    """An application of the gateway's on `address` until the end of the block."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            log_config=None,
+            log_level="critical",  # gateway/observing.py tells
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+    )
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.create_server((address.host, address.port), family=family) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), name="gateway")
+        thread.start()
+        port = int(listener.getsockname()[1])
+        try:
+            yield Web(f"http://{_reachable(Address(address.host, port))}", thread)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _reachable(address: Address) -> Address:
+    """Where a client on this machine finds what listens on `address`."""
+    return Address(_ANYWHERE.get(address.host, address.host), address.port)

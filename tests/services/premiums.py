@@ -86,6 +86,16 @@ def change(families: Families, table: str, row_id: UUID | None, **columns: Any) 
         tx.execute(query, [*columns.values(), row_id])
 
 
+def also_insured(families: Families, person: Made, insurance: Insurance) -> None:
+    """Somebody's enrolment in another insurance, otherwise like the first."""
+    query = (
+        "INSERT INTO enrolments SELECT (jsonb_populate_record(known, %s)).*"
+        " FROM enrolments known WHERE person_id = %s"
+    )
+    with families.database.connect() as tx:
+        tx.execute(query, [Jsonb({"insurance": insurance.value}), person.person_id])
+
+
 def in_groups(families: Families, person: Made, *groups: str) -> None:
     """Somebody's special groups (特殊群体)."""
     change(families, "persons", person.person_id, identities=Jsonb(sorted(groups)))

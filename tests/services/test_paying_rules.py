@@ -8,7 +8,9 @@ import pytest
 
 from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
+from gongji_svc.domain.calendar import start_of
 from gongji_svc.domain.person import PremiumYear, PremiumYearKind
+from gongji_svc.domain.terms import Insurance
 from gongji_svc.services.days import day_in
 from gongji_svc.storage.database import Database
 from tests.families import Families
@@ -18,6 +20,7 @@ from tests.services.holds import money_of
 from tests.services.premiums import (
     BALANCE_FEN,
     STANDARD_FEN,
+    also_insured,
     change,
     driver_on,
     driver_with,
@@ -26,6 +29,9 @@ from tests.services.premiums import (
     paid_years,
     pay,
 )
+
+
+OCTOBERS_END = date(2025, 10, 31)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +90,40 @@ def test_an_insurance_without_a_standard_is_not_offered(driver: Driver, families
     of = family(families)
     with pytest.raises(errors.PremiumNotOffered):
         pay(driver, of.donor, of.child, insurance=types_pb2.INSURANCE_LONG_TERM_CARE)
+
+
+@pytest.mark.requirement("PRE-08")
+def test_where_premiums_are_handed_over_in_batches_the_month_end_is_awaited(
+    shared_database: Database, tmp_path: Path, families: Families
+) -> None:
+    batching = driver_with(shared_database, tmp_path, hand_over='"MONTH_END"')
+    of = family(families)
+    payment = pay(batching, of.donor, of.child).payment
+    assert (day_in(payment, "paid_on"), day_in(payment, "answer_due_on")) == (
+        date(2025, 10, 15),
+        date(2025, 11, 3),
+    )
+    query = "SELECT due_at FROM tax_messages WHERE payment_id = %s"
+    with families.database.connect() as tx:
+        assert tx.execute(query, [payment.payment_id]).fetchall() == [(start_of(OCTOBERS_END),)]
+
+
+@pytest.mark.requirement("NAT-03")
+def test_a_region_may_have_long_term_care_premiums_paid_too(
+    shared_database: Database, tmp_path: Path, families: Families
+) -> None:
+    offering = driver_with(
+        shared_database,
+        tmp_path,
+        insurances='["RESIDENT", "LONG_TERM_CARE"]',
+        standards_fen="{ RESIDENT = { 2026 = 40000 }, LONG_TERM_CARE = { 2026 = 3000 } }",
+    )
+    of = family(families)
+    care = types_pb2.INSURANCE_LONG_TERM_CARE
+    also_insured(families, of.child, Insurance.LONG_TERM_CARE)
+    assert pay(offering, of.donor, of.child, insurance=care).payment.payable_fen == 3_000
+    assert pay(offering, of.donor, of.child).payment.payable_fen == STANDARD_FEN
+    assert money_of(families.database, of.donor.account_id)[0] == BALANCE_FEN - 43_000
 
 
 def test_who_is_wholly_subsidised_has_nothing_to_pay(

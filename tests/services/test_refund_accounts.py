@@ -17,7 +17,7 @@ from tests.services.account_work import close, freeze, listed, resolve
 from tests.services.applications import relative_in
 from tests.services.changes import end
 from tests.services.driver import Driver
-from tests.services.holds import money_of
+from tests.services.holds import money_of, move
 from tests.services.refunds import (
     basket,
     books_of,
@@ -153,6 +153,29 @@ def test_the_lines_of_a_refund_mirror_those_of_the_settlement(
     refund(driver, settled)
     assert books_of(database) == {}
     Books.read(database).check()
+
+
+@pytest.mark.requirement("RF-03")
+def test_what_was_cleared_comes_back_as_negative_lines_of_the_day_of_the_refund(
+    driver: Driver, families: Families, database: Database
+) -> None:
+    families.item("150000", "XA01")
+    code = families.institution(HOHHOT)
+    patient = families.person(HOHHOT, insurance=Insurance.RESIDENT)
+    families.bind(families.person(ULANQAB, balance_fen=90_000), patient)
+    settled = settle(driver, code, basket(code, patient, [("XA01", 10, 10)])).settlement
+    move(driver, timedelta(days=40))  # a clearing period later
+    refund(driver, settled)
+    with database.connect() as tx:
+        lines = tx.execute(
+            "SELECT region, side, amount_fen, recorded_at > now() + interval '39 days'"
+            " FROM ledger_lines WHERE side = 'CLEARING' AND region = %s ORDER BY recorded_at",
+            [HOHHOT],
+        ).fetchall()
+    assert lines == [
+        (HOHHOT, "CLEARING", -10_000, False),
+        (HOHHOT, "CLEARING", 10_000, True),
+    ]
 
 
 @pytest.mark.requirement("RF-01")

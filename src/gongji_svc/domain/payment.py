@@ -6,10 +6,10 @@ favourable. The beneficiary's region decides; all its figures are values of the 
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeVar
 
-from gongji_svc.domain.calendar import add_months, shift_years
+from gongji_svc.domain.calendar import add_months, first_of_next_month, shift_years
 from gongji_svc.domain.errors.payment import (
     PremiumInMaintenance,
     PremiumNothingToPay,
@@ -18,7 +18,7 @@ from gongji_svc.domain.errors.payment import (
 )
 from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.policy_values import PremiumGroup, Window
-from gongji_svc.domain.terms import Insurance
+from gongji_svc.domain.terms import Insurance, PremiumHandOver
 
 T = TypeVar("T")
 
@@ -130,6 +130,13 @@ def benefit_from(year: int, months: int, late_paid_on: date | None = None) -> da
     """The day benefits begin: from the year's start, or from the day paid outside the window."""
     start = date(year, 1, 1)
     return add_months(start if late_paid_on is None else max(start, late_paid_on), months)
+
+
+def hand_over_day(policy: Policy, paid_on: date) -> date:
+    """When the tax authority is told of a payment (PRE-08)."""
+    if policy.premium_hand_over is PremiumHandOver.AT_ONCE:
+        return paid_on
+    return first_of_next_month(paid_on) - timedelta(days=1)
 
 
 def _latest(stated: Mapping[int, T], year: int) -> tuple[int, T] | None:

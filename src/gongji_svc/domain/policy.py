@@ -39,6 +39,7 @@ from gongji_svc.domain.terms import (
     OwnZeroRule,
     PersonType,
     PharmacyLevel,
+    PremiumHandOver,
     PremiumRefundCause,
     PremiumRefundTo,
     Relation,
@@ -244,6 +245,9 @@ class Policy(RiskRules):
     premium_maintenance: form.Window | None = at("premium.maintenance", optional(form.window), None)
     premium_other_channels: tuple[str, ...] = at(
         "premium.other_channels", form.list_of(form.text), ()
+    )
+    premium_hand_over: PremiumHandOver = at(
+        "premium.hand_over", one_of(PremiumHandOver), PremiumHandOver.AT_ONCE
     )
     premium_answer_days: int | None = at("premium.answer_days", optional(form.whole), None)
     # 医保钱包 between provinces: what is told before a transfer

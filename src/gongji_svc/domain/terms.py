@@ -251,3 +251,10 @@ class PremiumRefundTo(StrEnum):
 
     PAYER_ACCOUNT = "PAYER_ACCOUNT"
     BANK = "BANK"
+
+
+class PremiumHandOver(StrEnum):
+    """When a premium that was debited is handed to the tax authority."""
+
+    AT_ONCE = "AT_ONCE"
+    MONTH_END = "MONTH_END"  # on the last day of the month, with all others of it

@@ -15,9 +15,11 @@ from uuid import UUID
 from gongji.v1 import payment_pb2 as pb
 from gongji_svc.domain import errors
 from gongji_svc.domain.access import Role
+from gongji_svc.domain.calendar import start_of
 from gongji_svc.domain.journal import Journal
 from gongji_svc.domain.money import yuan
 from gongji_svc.domain.notice import NoticeKind
+from gongji_svc.domain.payment import hand_over_day
 from gongji_svc.domain.person import Person
 from gongji_svc.domain.premium_journal import PremiumLeg, PremiumOf, premium_journal
 from gongji_svc.domain.premium_payer import Due, Hindrance, Payer, is_of_binding
@@ -182,6 +184,7 @@ class _Ordered:
         due, quoted, payer = self.due, self.due.quoted, self.payer
         waits = waiting(due.policy, quoted, due.person, due.day)
         answer_days = due.policy.premium_answer_days
+        handed_on = hand_over_day(due.policy, due.day)
         return PremiumRow(
             region=region_of(self.payment_id),
             id=self.payment_id,
@@ -204,7 +207,7 @@ class _Ordered:
             submitted_at=self.at,
             submitted_by=acting_for(self.asked.caller, payer.person, due.day),
             answered_at=None,
-            answer_due_on=None if answer_days is None else due.day + timedelta(answer_days),
+            answer_due_on=None if answer_days is None else handed_on + timedelta(answer_days),
             tax_voucher_no="",
             reject_reason="",
             refund={},
@@ -230,7 +233,8 @@ class _Ordered:
     def rows(self, payment: PremiumRow) -> Iterator[TableRow]:
         """What is written beside the debit: for the tax authority, the donor and the trail."""
         yield tables.premium_payments, payment.row()
-        yield tax_message(payment, TaxMessageKind.COLLECT, self.at)
+        handed_on = start_of(hand_over_day(self.due.policy, self.due.day))
+        yield tax_message(payment, TaxMessageKind.COLLECT, self.at, max(self.at, handed_on))
         for leg in self.legs:
             yield notice_row(NoticeKind.DEBIT, leg, payment.id, self.at)
         facts = premium_facts(payment)

@@ -79,8 +79,10 @@ def premium_in(state: State, payment_id: UUID) -> PremiumRow:
     return PremiumRow(*state.premiums_of[state.owners[payment_id]][payment_id])
 
 
-def tax_message(payment: PremiumRow, kind: TaxMessageKind, at: datetime) -> TableRow:
-    """What the tax authority is to hear, due at once."""
+def tax_message(
+    payment: PremiumRow, kind: TaxMessageKind, at: datetime, due_at: datetime | None = None
+) -> TableRow:
+    """What the tax authority is to hear, at `due_at` or at once."""
     home = region_of(payment.id)
     return tables.tax_messages, (
         home,
@@ -89,7 +91,7 @@ def tax_message(payment: PremiumRow, kind: TaxMessageKind, at: datetime) -> Tabl
         kind.value,
         payment.insured_region,
         at,
-        at,
+        due_at or at,
         0,
         "",
         None,

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from gateway import rpcs
-from gateway.core import Core
+from gateway.core import Core, Tls
 from gateway.handlers import Handler, handler_of
 from gateway.limits import RateLimit
 from gateway.observing import ROUTE, Observed
@@ -41,6 +41,7 @@ class Settings:
     """
 
     core: str
+    tls: Tls | None = None  # to the core; None: plain text
     issuer: str = ""  # the OIDC issuer; a path: one that this gateway serves; empty: none
     client_id: str = "gongji-web"
     seconds: float = 20.0
@@ -52,7 +53,7 @@ class Settings:
 
 def make_app(settings: Settings, also: Iterable[BaseRoute] = ()) -> Starlette:
     """The application; `also` are routes of others, such as an identity provider's."""
-    core = Core(settings.core, settings.seconds, settings.upload_seconds)
+    core = Core(settings.core, settings.seconds, settings.upload_seconds, settings.tls)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

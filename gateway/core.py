@@ -6,6 +6,8 @@ only while the core is away; nothing else ever is.
 
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -35,15 +37,37 @@ _RETRY = {
 Metadata = tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How the gateway knows the core, and the core the gateway: who issued the core's certificate,
+    and the certificate and key that the gateway shows where it is asked for one.
+    """
+
+    authorities: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """What a channel is opened with; OSError when a file can't be read."""
+        return grpc.ssl_channel_credentials(
+            self.authorities.read_bytes(),
+            self.key.read_bytes() if self.key else None,
+            self.certificate.read_bytes() if self.certificate else None,
+        )
+
+
 class Core:
     """The core at HOST:PORT, or any name that gRPC resolves, behind one channel.
 
     `seconds` is how long a call may take, `upload_seconds` an upload; a stream takes as long as it
-    goes on. The channel belongs to the event loop that opens it.
+    goes on. The channel belongs to the event loop that opens it; it is plain text without `tls`.
     """
 
-    def __init__(self, target: str, seconds: float, upload_seconds: float) -> None:
+    def __init__(
+        self, target: str, seconds: float, upload_seconds: float, tls: Tls | None = None
+    ) -> None:
         self._target = target
+        self._credentials = tls.credentials() if tls else None
         self._seconds = seconds
         self._upload_seconds = upload_seconds
         self._opened: grpc.aio.Channel | None = None
@@ -52,7 +76,11 @@ class Core:
     def channel(self) -> grpc.aio.Channel:
         """The one channel, opened when it is first needed."""
         if self._opened is None:
-            self._opened = grpc.aio.insecure_channel(self._target, _OPTIONS)
+            self._opened = (
+                grpc.aio.insecure_channel(self._target, _OPTIONS)
+                if self._credentials is None
+                else grpc.aio.secure_channel(self._target, self._credentials, _OPTIONS)
+            )
         return self._opened
 
     async def close(self) -> None:

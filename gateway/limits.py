@@ -23,15 +23,18 @@ async def whole_body(request: Request, seconds: float) -> bytes:
     """The body of a JSON request; Problem 413 as soon as it is too large, 408 when it has not come
     within `seconds`.
     """
-    body = bytearray()
     try:
-        async with asyncio.timeout(seconds):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MOST_JSON_BYTES:
-                    raise _too_large()
+        return await asyncio.wait_for(_read(request), seconds)
     except TimeoutError as late:
         raise _too_slow() from late
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_JSON_BYTES:
+            raise _too_large()
     return bytes(body)
 
 

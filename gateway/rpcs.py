@@ -98,12 +98,11 @@ class Route:
 
 
 def _routes() -> Iterator[Route]:
-    for file in _FILES:
-        for service in file.DESCRIPTOR.services_by_name.values():
-            for method in service.methods:
-                options = method.GetOptions()
-                if options.HasExtension(annotations_pb2.http):
-                    yield from _of(method, options.Extensions[annotations_pb2.http])
+    services = (one for file in _FILES for one in file.DESCRIPTOR.services_by_name.values())
+    for method in (one for service in services for one in service.methods):
+        options = method.GetOptions()
+        if options.HasExtension(annotations_pb2.http):
+            yield from _of(method, options.Extensions[annotations_pb2.http])
 
 
 def _of(method: MethodDescriptor, rule: http_pb2.HttpRule) -> Iterator[Route]:

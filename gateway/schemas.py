@@ -109,7 +109,13 @@ def is_required(field: FieldDescriptor) -> bool:
     if field.is_repeated:
         return bool(rules.repeated.min_items)
     text = rules.string
-    if text.uuid or text.min_len or "{1," in text.pattern or text.pattern == "^[0-9]{6}$":
+    if (
+        rules.int32.gte > 0
+        or text.uuid
+        or text.min_len
+        or "{1," in text.pattern
+        or text.pattern == "^[0-9]{6}$"
+    ):
         return True
     allowed = [*getattr(rules.enum, "in"), *getattr(text, "in")]
     return bool(allowed) or 0 in rules.enum.not_in or "0" in map(str, rules.int64.not_in)
@@ -135,6 +141,8 @@ def _one(field: FieldDescriptor, rules: validate_pb2.FieldRules, answer: bool) -
             if value.number not in unwanted and (not wanted or value.number in wanted)
         ]
         return {"type": "string", "enum": names}
+    if field.type == FieldDescriptor.TYPE_INT64 and not answer:
+        return _sent_int64(rules.int64)
     return {**_SCALARS[field.type], **_limits(field, rules)}
 
 
@@ -146,15 +154,17 @@ def _limits(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Schema:
         return {"minimum": least, "maximum": most}
     if field.type == FieldDescriptor.TYPE_INT32:
         return _number(rules.int32)
-    if field.type == FieldDescriptor.TYPE_INT64:
-        return _large_number(rules.int64)
     return {}
 
 
-def _large_number(rules: validate_pb2.Int64Rules) -> Schema:
+def _sent_int64(rules: validate_pb2.Int64Rules) -> Schema:
+    """As a string, or as a number that JSON holds exactly."""
+    schema: Schema = {"type": ["string", "integer"], "maximum": values.EXACT}
     if 0 in rules.not_in:
-        return {"pattern": _NOT_ZERO}
-    return {"pattern": _NOT_NEGATIVE} if rules.HasField("gte") and rules.gte == 0 else {}
+        return {**schema, "pattern": _NOT_ZERO, "minimum": -values.EXACT, "not": {"const": 0}}
+    if rules.HasField("gte") and rules.gte == 0:
+        return {**schema, "pattern": _NOT_NEGATIVE, "minimum": 0}
+    return {**schema, "pattern": _INT64["pattern"], "minimum": -values.EXACT}
 
 
 def _text(rules: validate_pb2.StringRules, *, optional: bool) -> Schema:

@@ -1,7 +1,8 @@
 """What a JSON value must be to stand for a field of the contract.
 
 Rule: as strict as the OpenAPI document, which says the same by `gateway/schemas.py`: the contract's
-own names, no null, int64 as a string. What is refused is named, `items[2].quantity`.
+own names, no null, int64 as a string or as a number that JSON holds exactly. What is refused is
+named, `items[2].quantity`.
 """
 
 import base64
@@ -19,6 +20,9 @@ from gateway.problems import BadField
 
 INT64 = "(0|-?[1-9][0-9]{0,17})"
 """An int64 in JSON; the contract needs no more than 18 digits."""
+
+EXACT = (1 << 53) - 1
+"""The largest whole number that every reader of JSON holds exactly."""
 
 _INT64 = re.compile(INT64)
 _INT32_BITS = 31
@@ -82,7 +86,11 @@ def _is_int32(_: FieldDescriptor, value: Any) -> bool:
 
 
 def _is_int64(_: FieldDescriptor, value: Any) -> bool:
-    return isinstance(value, str) and _INT64.fullmatch(value) is not None
+    if isinstance(value, str):
+        return _INT64.fullmatch(value) is not None
+    is_whole_float = isinstance(value, float) and value.is_integer()
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    return (is_int or is_whole_float) and -EXACT <= value <= EXACT
 
 
 def _is_name(field: FieldDescriptor, value: Any) -> bool:
@@ -106,7 +114,7 @@ _SCALARS: Mapping[int, tuple[Callable[[FieldDescriptor, Any], bool], str]] = {
     FieldDescriptor.TYPE_BYTES: (_is_bytes, "须为Base64文字"),
     FieldDescriptor.TYPE_BOOL: (lambda _, value: isinstance(value, bool), "须为true或false"),
     FieldDescriptor.TYPE_INT32: (_is_int32, "须为整数"),
-    FieldDescriptor.TYPE_INT64: (_is_int64, '须为整数，写作文字，如"100"'),
+    FieldDescriptor.TYPE_INT64: (_is_int64, '须为整数；很大的数写作文字，如"100"'),
     FieldDescriptor.TYPE_ENUM: (_is_name, "取值不在允许范围内"),
     FieldDescriptor.TYPE_MESSAGE: (
         _is_well_known,

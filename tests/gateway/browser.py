@@ -38,8 +38,3 @@ def address_of(service: Service) -> str:
 def by(role: str, subject: object) -> dict[str, str]:
     """The headers of somebody's call."""
     return dict(metadata_of(role, subject))
-
-
-def without_token() -> dict[str, str]:
-    """The headers of a call that says a token, and not a good one."""
-    return {"authorization": "Bearer nobody"}

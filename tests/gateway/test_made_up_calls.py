@@ -25,6 +25,8 @@ _SCHEMA = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
 _SCHEMA.config.generation.update(modes=list(GenerationMode), deterministic=True)
 _SUBJECTS = {"pos": "P-1", "citizen": ""}  # of all others the region
 _ROLES = {route.template + route.verb: route.roles for route in ROUTES}
+_ENDLESS = ":watch"  # who may watch waits for entries
+_UPLOAD = "POST /v1/documents"
 _CHECKS = [
     told.status_code_conformance,
     told.content_type_conformance,
@@ -59,6 +61,14 @@ def with_known(said: Any, known: dict[str, str]) -> Any:
     return {name: known.get(name, value) for name, value in said.items()}
 
 
+def checks_of(case: Case[Any]) -> list[Any]:
+    """All, but for an upload: no schema calls bytes wrong, and schemathesis counts the sound files
+    and enum values that it tries with them among what is.
+    """
+    is_upload = case.operation.label == _UPLOAD
+    return [one for one in _CHECKS if not (is_upload and one is told.negative_data_rejection)]
+
+
 def check(case: Case[Any], client: httpx.Client, known: dict[str, str]) -> None:
     """Send it as somebody who may, and now and then as somebody who may not."""
     seed = zlib.crc32(repr((case.path_parameters, case.query, case.body)).encode())
@@ -66,14 +76,13 @@ def check(case: Case[Any], client: httpx.Client, known: dict[str, str]) -> None:
     role = roles[seed % len(roles)]
     subject = _SUBJECTS.get(role, HOHHOT) or known["donor_id"]
     is_sound = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
-    if is_sound and seed % 2:
+    if is_sound and seed % 2 and not case.path.endswith(_ENDLESS):
         case.path_parameters = with_known(case.path_parameters, known)
         case.query = with_known(case.query, known)
         case.body = with_known(case.body, known)
     token = by(role, subject)["authorization"]
-    if 'documents' in case.path: open('/tmp/g1/dbg','a').write(repr((case.meta.generation.mode, case.query, case.meta.phase.data))+chr(10))
     response = case.call_and_validate(
-        base_url=str(client.base_url), headers={"Authorization": token}, checks=_CHECKS
+        base_url=str(client.base_url), headers={"Authorization": token}, checks=checks_of(case)
     )
     try:
         reason = response.json().get("reason", "")

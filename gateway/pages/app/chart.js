@@ -4,7 +4,7 @@
 import { h, svg } from "./dom.js";
 import { money } from "./money.js";
 
-const WIDTH = 600;
+const WIDTH = 360;
 const ROW = 40;
 
 /** Bars side by side: rows of {label, fen}; the longest fills the width. */
@@ -21,22 +21,14 @@ export function bars(rows) {
   return drawing(rows.length * ROW, drawn);
 }
 
-/** Columns over time: a list of {label, count}. */
+/** Columns over time: a list of {label, count}; the greatest fills the height. */
 export function columns(points) {
-  const height = 130;
   const greatest = Math.max(1, ...points.map((one) => one.count));
-  const step = WIDTH / points.length;
-  const drawn = points.map(({ count }, place) => {
-    const tall = (count / greatest) * (height - 30);
-    return svg("rect", { x: place * step, y: height - 20 - tall, width: step * 0.8, height: tall, class: "bar bar-0" });
-  });
-  const floor = svg("line", { x1: 0, x2: WIDTH, y1: height - 20, y2: height - 20, class: "floor" });
-  const ends = [
-    svg("text", { x: 0, y: height - 4, class: "bar-label" }, points[0]?.label ?? ""),
-    svg("text", { x: WIDTH, y: height - 4, class: "bar-label bar-end" }, points.at(-1)?.label ?? ""),
-    svg("text", { x: 0, y: 12, class: "bar-label" }, String(greatest)),
-  ];
-  return drawing(height, [drawn, floor, ends]);
+  const drawn = points.map(({ count }, place) =>
+    svg("rect", { x: place + 0.1, y: 1 - count / greatest, width: 0.8, height: count / greatest, class: "bar bar-0" }));
+  const picture = svg("svg", { class: "columns", viewBox: `0 0 ${points.length} 1`, preserveAspectRatio: "none" }, drawn);
+  return h("div", { "aria-hidden": "true" }, h("small", { class: "soft" }, String(greatest)), picture,
+    h("div", { class: "ends soft small" }, h("span", {}, points[0]?.label), h("span", {}, points.at(-1)?.label)));
 }
 
 /** A table: a caption, headings, and rows of cells; cells of `numbers` columns stand to the right. */

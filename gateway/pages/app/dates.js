@@ -6,7 +6,10 @@ const OF_INSTANT = { ...OF_DAY, hour: "2-digit", minute: "2-digit", second: "2-d
 const day = new Intl.DateTimeFormat("sv-SE", OF_DAY);
 const instant = new Intl.DateTimeFormat("sv-SE", OF_INSTANT);
 
+const DAY_MS = 86_400_000;
+
 let aheadMs = 0; // of the server's clock; a phone's may be wrong
+let aheadDays = 0; // of a service whose clock was started on another day, as a demo's may be
 
 /** Learns from the Date header of an answer how far the clock here is off. */
 export function learnClock(header) {
@@ -14,9 +17,15 @@ export function learnClock(header) {
   if (!Number.isNaN(theirs)) aheadMs = theirs - Date.now();
 }
 
+/** Learns which day it is for the service; a day more or less is only midnight in between. */
+export function learnDay(date) {
+  const days = (Date.parse(isoOf(date)) - Date.parse(today())) / DAY_MS;
+  if (Math.abs(days) > 1) aheadDays += days;
+}
+
 /** The instant now, by the server's clock. */
 export function now() {
-  return new Date(Date.now() + aheadMs);
+  return new Date(Date.now() + aheadMs + aheadDays * DAY_MS);
 }
 
 /** Today in Asia/Shanghai: "2026-11-22". */
@@ -46,9 +55,4 @@ export function moment(timestamp) {
 /** Hour and minute of an instant: "12:04". */
 export function minuteOf(timestamp) {
   return moment(timestamp).slice(11, 16);
-}
-
-/** Seconds from now to an instant; 0 when it has passed. */
-export function secondsTo(timestamp) {
-  return Math.max(0, Math.ceil((Date.parse(timestamp) - now().getTime()) / 1000));
 }

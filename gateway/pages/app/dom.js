@@ -18,6 +18,17 @@ export function put(element, ...children) {
   return element;
 }
 
+/** Fills an element with what is made, unless something else was asked for meanwhile. */
+export function latest(element) {
+  let turn = 0;
+  return async (make) => {
+    turn += 1;
+    const mine = turn;
+    const made = await make();
+    if (mine === turn) put(element, made);
+  };
+}
+
 /** A new id for what a label, a hint or an error belongs to. */
 export function newId(kind) {
   count += 1;

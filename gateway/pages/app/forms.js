@@ -66,7 +66,8 @@ export function tick({ name, label, checked = false }) {
  * A form: `send()` is called once at a time, also for a double click; what it throws is shown.
  * `fields` are those of above; a field whose name a problem names shows it.
  */
-export function form({ fields, children = [], button, send, kind = "main", also = [] }) {
+export function form({ fields, hidden = [], children = [], button, send, kind = "main", also = [] }) {
+  const everyField = [...fields, ...hidden]; // `hidden` stand among the children
   const problems = h("div", {});
   const submit = h("button", { type: "submit", class: `button ${kind}` }, button);
   const node = h("form", { novalidate: true, onsubmit: submitted },
@@ -77,14 +78,14 @@ export function form({ fields, children = [], button, send, kind = "main", also 
     if (busy) return;
     busy = true;
     put(problems);
-    for (const one of fields) one.fail("");
+    for (const one of everyField) one.fail("");
     const wrong = fields.filter((one) => one.input?.required && !one.read());
     for (const one of wrong) one.fail(t("needed"));
     try {
       if (wrong.length) wrong[0].focus();
       else await working(submit, send);
     } catch (problem) {
-      showProblem(problems, problem, fields);
+      showProblem(problems, problem, everyField);
     } finally {
       busy = false;
     }

@@ -1,7 +1,9 @@
 // Who is looked at, where they are insured, and what the rules there say.
 
 import { all, get } from "./api.js";
+import { learnDay } from "./dates.js";
 import { who } from "./session.js";
+import { t, term } from "./words.js";
 
 const policies = new Map();
 
@@ -21,6 +23,7 @@ export function regionOf(person) {
 export function policyOf(region) {
   if (!policies.has(region)) {
     const asked = get(`/v1/policies/${region}`).then(({ policy }) => {
+      learnDay(policy.on_date);
       const values = Object.fromEntries(policy.values.map((one) => [one.key, JSON.parse(one.value)]));
       return { ...policy, values };
     });
@@ -41,6 +44,12 @@ export function bindingsOf(query, signal) {
 /** Whether a binding is not over. */
 export function isCurrent(binding) {
   return ["PENDING_REVIEW", "ACTIVE", "SUSPENDED"].includes(binding.state.replace("BINDING_STATE_", ""));
+}
+
+/** What names one of several relatives whose names are masked alike. */
+export function nameOf(binding) {
+  const phone = binding.beneficiary_phone?.slice(-4);
+  return `${binding.beneficiary_name}（${term("RELATION", binding.relation)}${phone ? ` · ${t("phone-end", { phone })}` : ""}）`;
 }
 
 let wards; // of whoever is signed in: [{id, name}]

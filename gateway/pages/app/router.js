@@ -43,17 +43,21 @@ export async function render(moveFocus = false) {
   const room = who() ? ROOMS[name] ?? "home" : "sign-in";
   main.setAttribute("aria-busy", "true");
   const late = setTimeout(() => put(main, h("p", { class: "wait", role: "status" }, t("loading"))), 250);
+  signal.addEventListener("abort", () => clearTimeout(late));
   let page;
   try {
     const view = await import(`../views/${room}.js`);
     page = await view.show({ params, signal });
   } catch (problem) {
     if (signal.aborted) return;
-    if (problem.status === 401) return signedOut();
+    if (problem.status === 401) {
+      clearTimeout(late);
+      return signedOut();
+    }
     page = h("div", {}, h("h1", {}, t("not-shown")), problemBox(problem), action(t("again"), () => render(), { kind: "main" }));
   }
-  clearTimeout(late);
   if (signal.aborted) return;
+  clearTimeout(late);
   put(main, page);
   main.removeAttribute("aria-busy");
   const heading = main.querySelector("h1");

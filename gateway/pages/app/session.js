@@ -16,8 +16,8 @@ export function who() {
   const tokens = stored(TOKENS);
   if (!tokens) return null;
   const claims = { ...claimsOf(tokens.access_token), ...claimsOf(tokens.id_token) };
-  const role = String(claims.role ?? "").toLowerCase().replace(/^role_/, "");
-  return { role, subject: claims.subject ?? claims.sub ?? "", name: claims.name ?? "" };
+  const role = String(claims.gongji_role ?? claims.role ?? "").toLowerCase().replace(/^role_/, "");
+  return { role, subject: claims.gongji_subject ?? claims.sub ?? "", name: claims.name ?? "" };
 }
 
 /** Whether this installation says where people sign in. */

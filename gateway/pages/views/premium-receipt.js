@@ -1,0 +1,81 @@
+// Step 3 of a premium: the payment, who paid what and why, and the tax bureau's answer as it comes.
+
+import { get } from "../app/api.js";
+import { isoOf, moment } from "../app/dates.js";
+import { table } from "../app/chart.js";
+import { h, put } from "../app/dom.js";
+import { money } from "../app/money.js";
+import { t, term } from "../app/words.js";
+
+const LOOK_MS = 2000;
+const SUBMITTED = "PREMIUM_PAYMENT_STATE_SUBMITTED";
+const GOOD = [SUBMITTED, "PREMIUM_PAYMENT_STATE_CONFIRMED"];
+
+export async function show({ params: [id], signal }) {
+  const { payment } = await get(`/v1/premium-payments/${id}`, {}, signal);
+  return h("div", {}, h("h1", {}, t("receipt")), premiumReceipt(payment, signal));
+}
+
+/** The receipt of a payment; it follows the payment until the tax bureau has answered. */
+export function premiumReceipt(payment, signal) {
+  const node = h("div", {});
+  const outcome = h("div", { role: "status" });
+  const rest = h("div", {});
+  node.append(outcome, rest);
+  let state = "";
+  function draw(now) {
+    if (now.state === state) return;
+    state = now.state;
+    const isGood = GOOD.includes(state);
+    put(outcome, h("div", { class: `outcome ${isGood ? "fine" : "note"}` },
+      h("span", { class: "sign", "aria-hidden": "true" }, state === SUBMITTED ? "…" : isGood ? "✓" : "!"),
+      h("h2", {}, term("PREMIUM_PAYMENT_STATE", state)),
+      h("p", { class: "amount" }, money(now.payable_fen)),
+      now.reject_reason && h("p", {}, now.reject_reason)));
+    put(rest, facts(now), legs(now), h("div", { class: "buttons" },
+      h("button", { type: "button", class: "button", onclick: () => window.print() }, t("print")),
+      h("a", { class: "button", href: "#/account" }, t("to-account"))));
+  }
+  draw(payment);
+  if (state === SUBMITTED) follow(payment.payment_id, signal, draw);
+  return node;
+}
+
+async function follow(id, signal, draw) {
+  while (!signal?.aborted) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (signal?.aborted) return;
+    const { payment } = await get(`/v1/premium-payments/${id}`, {}, signal).catch(() => ({}));
+    if (payment) draw(payment);
+    if (payment && payment.state !== SUBMITTED) return;
+  }
+}
+
+function facts(payment) {
+  const rows = [
+    ["for-whom", payment.beneficiary_name],
+    ["year", `${payment.year} · ${term("INSURANCE", payment.insurance)}`],
+    ["standard", money(payment.standard_fen)],
+    ["subsidy", payment.subsidy_fen === "0" ? "" : money(payment.subsidy_fen)],
+    ["paid-by", payment.donor_name || payment.external_channel],
+    ["submitted-at", moment(payment.submitted_at)],
+    ["answered-at", moment(payment.answered_at)],
+    ["answer-due", payment.state === SUBMITTED ? isoOf(payment.answer_due_on) : ""],
+    ["voucher", payment.tax_voucher_no],
+    ["benefit-from", isoOf(payment.benefit_from)],
+    ["wait-months", payment.wait_months ? String(payment.wait_months) : ""],
+    ["number", payment.payment_id],
+    ["rules", payment.policy?.blocks.join("、")],
+  ];
+  return h("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([key, value]) =>
+    h("div", {}, h("dt", {}, t(key)), h("dd", {}, value))));
+}
+
+function legs(payment) {
+  const rows = [];
+  if (payment.subsidy_fen !== "0") rows.push([t("public-finance"), t("subsidy-why"), money(payment.subsidy_fen)]);
+  for (const leg of payment.legs) {
+    rows.push([`${payment.donor_name} · ${term("ACCOUNT_KIND", leg.account_kind)}`, t("leg-why"), money(leg.amount_fen)]);
+  }
+  return rows.length > 0 && table(t("who-paid"), [t("who"), t("why"), t("amount")], rows, [2]);
+}

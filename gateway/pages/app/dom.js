@@ -18,7 +18,7 @@ export function put(element, ...children) {
   return element;
 }
 
-/** Fills an element with what is made, unless something else was asked for meanwhile. */
+/** Answers a filler of an element: with what is made, unless something else was asked for meanwhile. */
 export function latest(element) {
   let turn = 0;
   return async (make) => {

@@ -35,7 +35,7 @@ export function send(name, method, path, body) {
 /** Names of the actions of whoever is signed in that have no answer yet. */
 export function unanswered() {
   const names = Object.keys(sessionStorage).filter((key) => key.startsWith(PREFIX));
-  return names.map((key) => key.slice(PREFIX.length)).filter((name) => kept(name).who === me());
+  return names.map((key) => key.slice(PREFIX.length)).filter(kept);
 }
 
 /** Sends an action again that an earlier page left without an answer. */
@@ -80,8 +80,10 @@ function forget(name) {
   tell(name, 0);
 }
 
+/** What whoever is signed in sent under this name and has no answer to; nobody sends for another. */
 function kept(name) {
-  return JSON.parse(sessionStorage.getItem(PREFIX + name) ?? "null");
+  const action = JSON.parse(sessionStorage.getItem(PREFIX + name) ?? "null");
+  return action?.who === me() ? action : null;
 }
 
 function isSame(action, path, body) {

@@ -138,5 +138,5 @@ const TERMS = {
 /** Both texts of a value such as ("RELATION", "RELATION_PARENT"); an unknown one names itself. */
 export function both(kind, value) {
   const name = String(value ?? "").replace(`${kind}_`, "");
-  return TERMS[kind]?.[name] ?? [name, name];
+  return TERMS[kind]?.[name] ?? (name === "UNSPECIFIED" ? ["", ""] : [name, name]);
 }

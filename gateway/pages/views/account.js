@@ -34,7 +34,10 @@ async function accountRoom(account, names, signal) {
   const head = h("div", {});
   const spent = h("div", {});
   const movements = movementList(account, list, signal);
+  let shown = account;
   function draw(now) {
+    if (BigInt(now.seq) < BigInt(shown.seq)) return; // an older answer that came late
+    shown = now;
     put(head, balance(now), holds.length > 0 && holdTable(holds));
     put(spent, whereTo(year, names));
   }
@@ -44,7 +47,8 @@ async function accountRoom(account, names, signal) {
     year.push(entry);
     movements.add(entry);
     speak(t("new-movement", { amount: money(entry.amount_fen) }));
-    draw((await get(`/v1/accounts/${account.account_id}`, {}, signal)).account);
+    const { account: now } = await get(`/v1/accounts/${account.account_id}`, {}, signal).catch(() => ({ account: shown }));
+    draw(now);
   };
   const last = list.entries[0]?.seq ?? "0";
   listen(`/v1/accounts/${account.account_id}/entries:watch`, last, signal, heard).catch((problem) => head.prepend(problemBox(problem)));

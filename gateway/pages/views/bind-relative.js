@@ -5,6 +5,7 @@ import { h } from "../app/dom.js";
 import { choice, field, form } from "../app/forms.js";
 import { limitFields, readLimits } from "../app/limits.js";
 import { t, term } from "../app/words.js";
+import { noticeList } from "./bind-result.js";
 
 const CERTIFICATES = ["ID_CARD", "PASSPORT", "HK_MACAO_PERMIT", "TAIWAN_PERMIT", "FOREIGN_RESIDENCE", "BIRTH", "OTHER"];
 
@@ -28,8 +29,9 @@ export const relativeStep = {
     return h("div", {},
       h("p", { class: "soft" }, t("bind-for", { region: policy.region_name })),
       !atCounter && h("details", {}, h("summary", {}, t("menu-path")),
-        h("p", { lang: "zh-CN" }, `${channel.name}：${channel.steps.join(" › ")}`),
-        h("p", {}, t(channel.review_required ? "is-reviewed" : "not-reviewed"))),
+        h("ul", { lang: "zh-CN" }, policy.channels.map((one) => h("li", {}, `${one.name}：${one.steps.join("→")}`)))),
+      !atCounter && noticeList(policy),
+      !atCounter && h("p", {}, t(channel.review_required ? "is-reviewed" : "not-reviewed")),
       form({
         fields,
         hidden: limits,

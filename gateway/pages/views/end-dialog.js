@@ -4,6 +4,7 @@ import { h, put } from "../app/dom.js";
 import { field, form, tick } from "../app/forms.js";
 import { isoOf } from "../app/dates.js";
 import { nameOf, policyOf } from "../app/people.js";
+import { render } from "../app/router.js";
 import { send } from "../app/sending.js";
 import { t } from "../app/words.js";
 
@@ -37,7 +38,7 @@ export async function askToEnd(binding, { redraw, forPerson }) {
     form({ fields: [accept, reason].filter(Boolean), button: t("end"), kind: "danger", send: end, also: cancel }).node);
   dialog.addEventListener("close", () => {
     dialog.remove();
-    redraw();
+    redraw().catch(() => render()); // the whole room says what is wrong
   });
   document.body.append(dialog);
   dialog.showModal();

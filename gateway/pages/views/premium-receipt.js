@@ -32,7 +32,7 @@ export function premiumReceipt(payment, signal) {
       h("h2", {}, term("PREMIUM_PAYMENT_STATE", state)),
       h("p", { class: "amount" }, money(now.payable_fen)),
       now.reject_reason && h("p", {}, now.reject_reason)));
-    put(rest, facts(now), legs(now), h("div", { class: "buttons" },
+    put(rest, legs(now), facts(now), h("div", { class: "buttons" },
       h("button", { type: "button", class: "button", onclick: () => window.print() }, t("print")),
       h("a", { class: "button", href: "#/account" }, t("to-account"))));
   }

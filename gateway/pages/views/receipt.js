@@ -14,7 +14,7 @@ export async function show({ params: [id], signal }) {
       h("h2", {}, settlement.institution_name),
       h("p", { class: "amount" }, money(settlement.breakdown?.total_fen ?? settlement.legs[0]?.amount_fen)),
       h("p", {}, term("SETTLEMENT_STATE", settlement.state))),
-    facts(settlement), whoPaid(settlement), lines(settlement), refunds(settlement), why(settlement),
+    whoPaid(settlement), facts(settlement), lines(settlement), refunds(settlement), why(settlement),
     h("div", { class: "buttons" },
       h("button", { type: "button", class: "button", onclick: () => window.print() }, t("print")),
       h("a", { class: "button", href: "#/records" }, t("tab-records"))));

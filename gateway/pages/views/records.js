@@ -3,7 +3,7 @@
 import { get } from "../app/api.js";
 import { moment } from "../app/dates.js";
 import { h, latest } from "../app/dom.js";
-import { action, field } from "../app/forms.js";
+import { action, field, showProblem } from "../app/forms.js";
 import { money } from "../app/money.js";
 import { household } from "../app/people.js";
 import { who } from "../app/session.js";
@@ -18,7 +18,7 @@ export async function show({ signal }) {
   });
   const fill = latest(place);
   const draw = () => fill(() => records(whose ? whose.read() : who().subject, signal));
-  whose && whose.input.addEventListener("change", draw);
+  whose && whose.input.addEventListener("change", () => draw().catch((problem) => showProblem(place, problem)));
   await draw();
   return h("div", {}, h("h1", {}, t("tab-records")), whose && whose.node, place);
 }

@@ -1,7 +1,7 @@
 // My relatives: for whom I pay, with limits and the way out; who pays for me, and in which order.
 
 import { h, latest, put } from "../app/dom.js";
-import { field } from "../app/forms.js";
+import { field, showProblem } from "../app/forms.js";
 import { bindingsOf, household, isCurrent } from "../app/people.js";
 import { who } from "../app/session.js";
 import { t } from "../app/words.js";
@@ -25,7 +25,7 @@ export async function show({ signal }) {
     const id = whose ? whose.read() : subject;
     return fill(() => orderList({ beneficiaryId: id, isMe: id === subject, signal, redraw: drawTheirs }));
   }
-  whose && whose.input.addEventListener("change", drawTheirs);
+  whose && whose.input.addEventListener("change", () => drawTheirs().catch((problem) => showProblem(theirs, problem)));
   await Promise.all([drawMine(), drawTheirs()]);
   return h("div", {},
     h("h1", {}, t("tab-relatives")),

@@ -36,6 +36,19 @@ def test_every_variable_is_read() -> None:
             "GONGJI_SEAL_FILE": "/mnt/seals/gongji.jsonl",
             "GONGJI_TAX_URL": "https://tax.example/premiums",
             "GONGJI_TAX_KEY": "/etc/gongji/tax.key",
+            "GONGJI_OIDC_ISSUER": "https://login.example/gongji",
+            "GONGJI_OIDC_CLIENT_ID": "web-1",
+            "GONGJI_TLS_CERT": "/etc/gongji/server.pem",
+            "GONGJI_TLS_KEY": "/etc/gongji/server.key",
+            "GONGJI_TLS_CLIENT_CA": "/etc/gongji/clients.pem",
+            "GONGJI_TLS_CRL": "/etc/gongji/revoked.pem",
+            "GONGJI_GATEWAY_CA": "/etc/gongji/servers.pem",
+            "GONGJI_GATEWAY_CERT": "/etc/gongji/gateway.pem",
+            "GONGJI_GATEWAY_KEY": "/etc/gongji/gateway.key",
+            "GONGJI_PLAINTEXT": "allow",
+            "GONGJI_JWKS": "https://login.example/keys",
+            "GONGJI_JWT_ISSUER": "https://login.example/",
+            "GONGJI_JWT_AUDIENCE": "gongji",
         }
     )
     assert config == Config(
@@ -51,6 +64,19 @@ def test_every_variable_is_read() -> None:
         seal_file=Path("/mnt/seals/gongji.jsonl"),
         tax_url="https://tax.example/premiums",
         tax_key=Path("/etc/gongji/tax.key"),
+        oidc_issuer="https://login.example/gongji",
+        oidc_client_id="web-1",
+        tls_cert=Path("/etc/gongji/server.pem"),
+        tls_key=Path("/etc/gongji/server.key"),
+        tls_client_ca=Path("/etc/gongji/clients.pem"),
+        tls_crl=Path("/etc/gongji/revoked.pem"),
+        gateway_ca=Path("/etc/gongji/servers.pem"),
+        gateway_cert=Path("/etc/gongji/gateway.pem"),
+        gateway_key=Path("/etc/gongji/gateway.key"),
+        plaintext=True,
+        jwks="https://login.example/keys",
+        jwt_issuer="https://login.example/",
+        jwt_audience="gongji",
     )
     assert str(config.http_listen) == "[::1]:6001"
 
@@ -63,6 +89,8 @@ def test_every_variable_is_read() -> None:
         ("GONGJI_GRPC_LISTEN", "50051", "write HOST:PORT"),
         ("GONGJI_GRPC_LISTEN", "localhost:70000", "write HOST:PORT"),
         ("GONGJI_HTTP_LISTEN", ":8080", "write HOST:PORT"),
+        ("GONGJI_OIDC_ISSUER", "http://login.example", "write https://"),
+        ("GONGJI_OIDC_ISSUER", "https://login.example/?a=b", "write https://"),
         ("GONGJI_WORKERS", "0", "write a number from 1"),
         ("GONGJI_WORKERS", "two", "write a number from 1"),
         ("GONGJI_PREPARE_THRESHOLD", "-1", "write a whole number, or none"),
@@ -73,8 +101,12 @@ def test_every_variable_is_read() -> None:
         ("GONGJI_TAX_URL", "https://tax.example/premiums?region=1", "write https://"),
         ("GONGJI_TAX_URL", "https:///premiums", "write https://"),
         ("GONGJI_TAX_KEY", str(Path(__file__).parent), "name a file"),
-        ("GONGJI_JWKS", "https://id.example/jwks", "unset it"),
-        ("GONGJI_TLS_CERT", "cert.pem", "unset it"),
+        ("GONGJI_JWKS", "http://login.example/keys", "write https://"),
+        ("GONGJI_JWKS", str(Path(__file__).parent), "name a file"),
+        ("GONGJI_TLS_CERT", str(Path(__file__).parent), "name a file"),
+        ("GONGJI_TLS_CLIENT_CA", "clients.pem", "set GONGJI_TLS_CERT as well"),
+        ("GONGJI_TLS_CRL", "revoked.pem", "set GONGJI_TLS_CLIENT_CA as well"),
+        ("GONGJI_PLAINTEXT", "yes", "write allow"),
         ("GONGJI_DATABSE_URL", "postgresql://db/gongji", "correct its name"),
     ],
 )
@@ -102,6 +134,35 @@ def test_the_tax_authority_may_be_on_this_machine_without_tls(address: str) -> N
 def test_the_tax_authoritys_address_and_key_go_together(name: str) -> None:
     with pytest.raises(ConfigurationError, match="set both, or neither"):
         Config.from_environment({name: "https://tax.example/premiums"})
+
+
+@pytest.mark.parametrize("name", ["TLS_CERT", "TLS_KEY", "GATEWAY_CERT", "GATEWAY_KEY"])
+def test_a_certificate_and_its_key_go_together(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="set both, or neither"):
+        Config.from_environment({f"GONGJI_{name}": "own.pem"})
+
+
+@pytest.mark.parametrize("name", ["JWKS", "JWT_ISSUER", "JWT_AUDIENCE"])
+def test_a_providers_keys_issuer_and_audience_go_together(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="set all three, or none"):
+        Config.from_environment({f"GONGJI_{name}": "https://login.example/keys"})
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104  # a value to read, not a socket
+        ("::", False),
+        ("10.0.0.7", False),
+        ("localhost.example", False),
+    ],
+)
+def test_an_address_knows_whether_it_is_of_this_machine_alone(host: str, is_loopback: bool) -> None:
+    assert Address(host, 1).is_loopback == is_loopback
 
 
 def test_addresses_of_databases_and_keys_stay_out_of_the_representation() -> None:

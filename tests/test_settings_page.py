@@ -18,4 +18,4 @@ def test_the_page_has_a_row_for_each_setting(name: str) -> None:
 
 def test_the_page_names_no_setting_that_is_unknown() -> None:
     named = set(re.findall(r"GONGJI_[A-Z_]*[A-Z]", _PAGE))
-    assert named == config._KNOWN | set(config._NOT_HONOURED)
+    assert named == config._KNOWN

@@ -4,6 +4,7 @@ Rule: every setting has a default that works on one machine; a wrong value names
 the remedy; a variable that this release does not know how to honour is refused, never ignored.
 """
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +14,6 @@ from urllib.parse import urlsplit
 
 _T = TypeVar("_T")
 
-# Known names whose feature is not part of this release.
-_NOT_HONOURED = {
-    "GONGJI_TLS_CERT": "TLS",
-    "GONGJI_TLS_KEY": "TLS",
-    "GONGJI_TLS_CLIENT_CA": "mutual TLS",
-    "GONGJI_JWKS": "tokens signed by an identity provider",
-}
 _PSYCOPG_PREPARE_THRESHOLD = 5  # psycopg's own default: prepared at the sixth execution
 _MAX_PORT = 65535
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -36,6 +30,14 @@ class Address:
 
     host: str
     port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody else's machine can come between."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -60,6 +62,17 @@ class Config:
     tax_key: Path | None = None  # the file of the key that signs what is told
     oidc_issuer: str = ""  # who signs people in to the web client; empty: nobody
     oidc_client_id: str = "gongji-web"
+    tls_cert: Path | None = None  # of the gRPC port, with its chain; None: plain text
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None  # who issues certificates to tills, platforms and gateways
+    tls_crl: Path | None = None  # which of them were taken back
+    gateway_ca: Path | None = None  # who issued the certificate that the gateway expects
+    gateway_cert: Path | None = None  # what the gateway shows
+    gateway_key: Path | None = None
+    plaintext: bool = False  # without TLS off loopback too
+    jwks: str = ""  # the identity provider's keys, a file or an address; empty: development tokens
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -94,6 +107,17 @@ class Config:
             tax_key=read("GONGJI_TAX_KEY", _file, no_file),
             oidc_issuer=read("GONGJI_OIDC_ISSUER", _issuer, ""),
             oidc_client_id=settings.get("GONGJI_OIDC_CLIENT_ID", "gongji-web"),
+            tls_cert=read("GONGJI_TLS_CERT", _file, no_file),
+            tls_key=read("GONGJI_TLS_KEY", _file, no_file),
+            tls_client_ca=read("GONGJI_TLS_CLIENT_CA", _file, no_file),
+            tls_crl=read("GONGJI_TLS_CRL", _file, no_file),
+            gateway_ca=read("GONGJI_GATEWAY_CA", _file, no_file),
+            gateway_cert=read("GONGJI_GATEWAY_CERT", _file, no_file),
+            gateway_key=read("GONGJI_GATEWAY_KEY", _file, no_file),
+            plaintext=read("GONGJI_PLAINTEXT", _plaintext, False),
+            jwks=read("GONGJI_JWKS", _jwks, ""),
+            jwt_issuer=settings.get("GONGJI_JWT_ISSUER", ""),
+            jwt_audience=settings.get("GONGJI_JWT_AUDIENCE", ""),
         )
         _refuse_halves(config)
         return config
@@ -103,17 +127,15 @@ _KNOWN = {
     "GONGJI_DATABASE_URL", "GONGJI_DATABASE_DIRECT_URL", "GONGJI_MIGRATE_URL", "GONGJI_DATA_DIR",
     "GONGJI_PREPARE_THRESHOLD", "GONGJI_GRPC_LISTEN", "GONGJI_HTTP_LISTEN", "GONGJI_WORKERS",
     "GONGJI_DATA_KEY", "GONGJI_SEAL_FILE", "GONGJI_TAX_URL", "GONGJI_TAX_KEY",
-    "GONGJI_OIDC_ISSUER", "GONGJI_OIDC_CLIENT_ID",
+    "GONGJI_OIDC_ISSUER", "GONGJI_OIDC_CLIENT_ID", "GONGJI_PLAINTEXT",
+    "GONGJI_TLS_CERT", "GONGJI_TLS_KEY", "GONGJI_TLS_CLIENT_CA", "GONGJI_TLS_CRL",
+    "GONGJI_GATEWAY_CA", "GONGJI_GATEWAY_CERT", "GONGJI_GATEWAY_KEY",
+    "GONGJI_JWKS", "GONGJI_JWT_ISSUER", "GONGJI_JWT_AUDIENCE",
 }  # fmt: skip
 
 
 def _refuse_unknown(settings: Mapping[str, str]) -> None:
     for name in sorted(settings):
-        if name in _NOT_HONOURED:
-            raise ConfigurationError(
-                f"{name}: this release does not offer {_NOT_HONOURED[name]} yet: unset it, and "
-                "serve on loopback or behind a proxy that does"
-            )
         if name.startswith("GONGJI_") and name not in _KNOWN:
             raise ConfigurationError(
                 f"{name}: no such setting: unset it, or correct its name to one of "
@@ -129,10 +151,25 @@ def _refuse_halves(config: Config) -> None:
         ):
             if value is not None:
                 raise ConfigurationError(f"{name}: set GONGJI_DATABASE_URL as well, or unset this")
-    if (config.tax_url is None) != (config.tax_key is None):
-        raise ConfigurationError(
-            "GONGJI_TAX_URL and GONGJI_TAX_KEY go together: set both, or neither"
-        )
+    for names, values in (
+        ("GONGJI_TAX_URL and GONGJI_TAX_KEY", (config.tax_url, config.tax_key)),
+        ("GONGJI_TLS_CERT and GONGJI_TLS_KEY", (config.tls_cert, config.tls_key)),
+        ("GONGJI_GATEWAY_CERT and GONGJI_GATEWAY_KEY", (config.gateway_cert, config.gateway_key)),
+        (
+            "GONGJI_JWKS, GONGJI_JWT_ISSUER and GONGJI_JWT_AUDIENCE",
+            (config.jwks, config.jwt_issuer, config.jwt_audience),
+        ),
+    ):
+        if any(values) and not all(values):
+            remedy = "both, or neither" if len(values) == 2 else "all three, or none"
+            raise ConfigurationError(f"{names} go together: set {remedy}")
+    for name, file, needed, other in (
+        ("GONGJI_TLS_CLIENT_CA", config.tls_client_ca, config.tls_cert, "GONGJI_TLS_CERT"),
+        ("GONGJI_TLS_CRL", config.tls_crl, config.tls_client_ca, "GONGJI_TLS_CLIENT_CA"),
+        ("GONGJI_GATEWAY_CERT", config.gateway_cert, config.gateway_ca, "GONGJI_GATEWAY_CA"),
+    ):
+        if file is not None and needed is None:
+            raise ConfigurationError(f"{name}: set {other} as well, or unset this")
 
 
 def _default_data_dir(settings: Mapping[str, str]) -> Path:
@@ -182,6 +219,20 @@ def _issuer(text: str) -> str:
     raise ValueError(
         "not an OpenID Connect issuer: write https://HOST or https://HOST/PATH as it calls itself"
     )
+
+
+def _jwks(text: str) -> str:
+    if "://" not in text:
+        return str(_file(text))
+    if _is_safe_url(text):
+        return text
+    raise ValueError("not where keys can be had: write https://HOST/PATH, or the path of a file")
+
+
+def _plaintext(text: str) -> bool:
+    if text == "allow":
+        return True
+    raise ValueError("write allow, where something else keeps what is sent from being read")
 
 
 def _is_safe_url(text: str) -> bool:

@@ -217,7 +217,8 @@ class _Batch:
         claim = keys.claim
         if claim is None:
             return
-        taken = Taken(claim.method, claim.content, decision.answer, decision.result_id)
+        kept = decision.kept or decision.answer
+        taken = Taken(claim.method, claim.content, kept, decision.result_id)
         self._answered[claim.key] = self._state.requests[claim.key] = taken
         if keys.original is not None and keys.original not in self._state.requests:
             blocked = Taken(claim.method, {}, answer=None)

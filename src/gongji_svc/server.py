@@ -37,9 +37,10 @@ from gongji_svc.forwarder import Forwarder
 from gongji_svc.pipe import Answer, Settings
 from gongji_svc.services import messages, routes
 from gongji_svc.services.contract import METHODS, SERVICES, Method
-from gongji_svc.services.identity import Verifier
+from gongji_svc.services.entrance import Entrance, TlsFiles
 from gongji_svc.services.interceptors import Call, ClientStream, Gate, ServerStream, Unary, Write
 from gongji_svc.services.office import Office
+from gongji_svc.services.provider import Provider
 from gongji_svc.services.watching import Hub
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.sealing import KeyRing, Sealer
@@ -81,9 +82,11 @@ class FrontSettings:
 
     listen: str
     shares_port: bool
-    token_key: str
+    token_key: str  # of development tokens; not used where there is an identity provider
     writer: Settings
     direct_url: str | None = None  # to listen to the database; None: the writer's address
+    tls: TlsFiles | None = None  # None: plain text
+    provider: Provider | None = None
 
     def dump(self) -> bytes:
         """The settings as one line."""
@@ -93,7 +96,13 @@ class FrontSettings:
     def load(cls, line: bytes) -> Self:
         """The settings from their line."""
         kept = json.loads(line)
-        return cls(**{**kept, "writer": Settings(**kept["writer"])})
+        parts = {"writer": Settings, "tls": TlsFiles, "provider": Provider}
+        return cls(
+            **{
+                name: parts[name](**value) if name in parts and value else value
+                for name, value in kept.items()
+            }
+        )
 
 
 class Front:
@@ -102,7 +111,9 @@ class Front:
     def __init__(self, settings: FrontSettings, office: Office) -> None:
         self._office = office
         self._forwarder = Forwarder(settings.writer, _MAX_WAITING, self._tell)
-        self._gate = Gate(Verifier(settings.token_key.encode()))
+        token_key = settings.token_key.encode()
+        self._entrance = Entrance(settings.tls, settings.provider, token_key)
+        self._gate = Gate(self._entrance.verifier)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._uploads = asyncio.Semaphore(_UPLOADS)
         self._downloads = asyncio.Semaphore(_DOWNLOADS)
@@ -117,11 +128,12 @@ class Front:
         names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         self._server.add_generic_rpc_handlers(tuple(self._services()))
-        self.port = self._server.add_insecure_port(settings.listen)
+        self.port = self._entrance.open(self._server, settings.listen)
 
     async def start(self) -> None:
         """Start the writer, then take calls."""
         await self._forwarder.start()
+        await self._entrance.start()
         await self._server.start()
         _log.info("serving", port=self.port, pid=os.getpid())
 
@@ -135,6 +147,7 @@ class Front:
         await self._server.stop(_DRAIN_SECONDS)
         await self._forwarder.close(_DRAIN_SECONDS)
         await self._hub.close()
+        await self._entrance.stop()
         self._readers.shutdown()
         self._office.close()
         self._office.database.close()

@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,12 +20,9 @@ _DAY = "2025-10-15"
 Show = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture(scope="module")
-def demo(
-    test_server: conftest.TestServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Show]:
-    """What `gongji demo premium` gives, exit status and print, beside a demo on a day of autumn."""
-    database, folder = test_server.new_database(conftest.TEMPLATE), tmp_path_factory.mktemp("demo")
+@contextmanager
+def served(database: Database, folder: Path, day: str) -> Iterator[Show]:
+    """What `gongji demo premium` gives, exit status and print, beside a demo on a day."""
     listen = free_address()
 
     def program(*arguments: str) -> AbstractContextManager["subprocess.Popen[str]"]:
@@ -37,12 +34,22 @@ def demo(
             output, errors = shown.communicate(timeout=_SECONDS)
         return shown.returncode, output + errors
 
-    with program("up", "--demo", "--date", _DAY) as service:
+    with program("up", "--demo", "--date", day) as service:
         assert service.stdout is not None
         assert service.stdout.readline().startswith("gongji serves")
         yield show
         service.send_signal(signal.SIGTERM)
         assert service.wait(_SECONDS) == 0
+
+
+@pytest.fixture(scope="module")
+def demo(
+    test_server: conftest.TestServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Show]:
+    """The demo on a day of autumn."""
+    database = test_server.new_database(conftest.TEMPLATE)
+    with served(database, tmp_path_factory.mktemp("demo"), _DAY) as show:
+        yield show
     test_server.drop(database)
 
 
@@ -74,10 +81,20 @@ def test_the_steps_are_bound_paid_and_confirmed_and_come_twice_to_the_same(demo:
     assert re.findall("DM[0-9]{16}", again) == re.findall("DM[0-9]{16}", first) != []
 
 
-def test_on_a_day_outside_every_window_it_says_when_they_are(demo: Show) -> None:
-    status, output = demo("--date", "2027-05-06")
+@pytest.mark.parametrize("arguments", [("--date", "2025-10-16"), ()])
+def test_a_day_that_is_not_the_services_is_noticed(demo: Show, arguments: tuple[str, ...]) -> None:
+    status, output = demo(*arguments)
+    assert (status, output.startswith("gongji: --date: ")) == (2, True)
+    assert f"the service's clock stands on {_DAY}" in output
+
+
+def test_on_a_day_outside_every_window_it_says_when_they_are(
+    database: Database, tmp_path: Path
+) -> None:
+    with served(database, tmp_path, "2026-05-06") as show:
+        status, output = show("--date", "2026-05-06")
     assert status == 1
-    assert "2027: 2026-09-01 to 2027-02-28" in output
+    assert "2026: 2025-09-01 to 2026-02-28" in output
 
 
 def test_a_day_before_the_first_rules_is_refused(demo: Show) -> None:

@@ -21,3 +21,9 @@ def test_a_correction_is_decided_once(state: AdjustmentState, event: AdjustmentE
 def test_nobody_decides_what_they_proposed(state: AdjustmentState, event: AdjustmentEvent) -> None:
     with pytest.raises(SecondActorRequired):
         decided(state, event, "a-1", "a-1")
+
+
+@pytest.mark.parametrize("spelling", ["w1", "Ｗ1", "W１", " W1", "w 1", "W\u00a01\u3000"])
+def test_another_spelling_is_no_second_person(spelling: str) -> None:
+    with pytest.raises(SecondActorRequired):
+        decided(AdjustmentState.PROPOSED, AdjustmentEvent.APPROVE, "W1", spelling)

@@ -11,6 +11,7 @@ from gongji_svc.domain.errors.payment import (
     PremiumNothingToPay,
     PremiumNotOffered,
     PremiumWindowClosed,
+    PremiumYearNotOffered,
 )
 from gongji_svc.domain.payment import Quote, benefit_from, check_payable, quote, wait_months
 from gongji_svc.domain.policy import Policy, Rulebook
@@ -88,9 +89,24 @@ def test_an_insurance_without_a_standard_is_not_offered() -> None:
         quote(hohhot(), Insurance.LONG_TERM_CARE, 2025, (), IN_WINDOW)
 
 
-def test_a_year_before_the_first_standard_is_not_offered() -> None:
-    with pytest.raises(PremiumNotOffered):
+def test_a_year_before_the_first_standard_is_refused_as_that_year() -> None:
+    with pytest.raises(PremiumYearNotOffered) as refused:
         resident(hohhot(), year=2023)
+    assert refused.value.reason == PremiumNotOffered().reason
+    assert "2023年度" in refused.value.message_zh
+    assert "险种" not in refused.value.message_zh
+
+
+@pytest.mark.parametrize(
+    ("late", "over"), [({}, True), ({"late_payable_fen": {"2025": 107000}}, False)]
+)
+def test_after_the_window_a_year_is_over_unless_it_is_taken_late(
+    late: dict[str, Any], over: bool
+) -> None:
+    after = date(2025, 3, 1)
+    quoted = resident(policy(**late), day=after)
+    assert quoted.is_over(after) is over
+    assert not quoted.is_over(quoted.window.to)
 
 
 # the window

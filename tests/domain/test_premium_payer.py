@@ -9,11 +9,11 @@ import pytest
 
 from gongji_svc.domain.binding import BindingState
 from gongji_svc.domain.errors import (
-    InsufficientFunds,
     OwnBalanceNotZero,
     PremiumAlreadyPaid,
     PremiumBindingMissing,
     PremiumEnrolmentMissing,
+    PremiumFundsInsufficient,
     PremiumWindowClosed,
     RelationNotAllowed,
 )
@@ -151,11 +151,15 @@ def test_strict_regions_ask_for_an_empty_own_balance_whatever_its_state() -> Non
 @pytest.mark.parametrize(
     ("accounts", "rules", "reason"),
     [
-        ((account(2, 39_999),), {}, InsufficientFunds.__name__),
-        ((account(2, 40_000, held_fen=1),), {}, InsufficientFunds.__name__),
-        ((account(2, 40_000, frozen_quota_fen=1),), {}, InsufficientFunds.__name__),
-        ((account(2, 40_000),), {"accounts.reserve_fen": 1}, InsufficientFunds.__name__),
-        ((account(2, 40_000),), {"accounts.threshold_fen": 40_001}, InsufficientFunds.__name__),
+        ((account(2, 39_999),), {}, PremiumFundsInsufficient.__name__),
+        ((account(2, 40_000, held_fen=1),), {}, PremiumFundsInsufficient.__name__),
+        ((account(2, 40_000, frozen_quota_fen=1),), {}, PremiumFundsInsufficient.__name__),
+        ((account(2, 40_000),), {"accounts.reserve_fen": 1}, PremiumFundsInsufficient.__name__),
+        (
+            (account(2, 40_000),),
+            {"accounts.threshold_fen": 40_001},
+            PremiumFundsInsufficient.__name__,
+        ),
         ((account(2, 90_000, state=AccountState.FROZEN),), {}, "ACCOUNT_FROZEN"),
         ((), {}, "NO_ACCOUNT"),
     ],
@@ -170,3 +174,11 @@ def test_limits_for_the_relative_are_not_asked() -> None:
     nothing = Caps(per_settlement_fen=0, per_year_fen=0)
     capped = policy({"caps.household": {"per_year_fen": 0}})
     assert reasons(due(), payer(binding=binding(2, limits=nothing), policy=capped)) == []
+
+
+def test_who_has_too_little_is_not_told_to_pay_less() -> None:
+    [refusal] = payer_hindrances(due(), payer(accounts=(account(2, 39_999),)))
+    assert isinstance(refusal, PremiumFundsInsufficient)
+    assert refusal.reason == "INSUFFICIENT_FUNDS"
+    assert "减少金额" not in refusal.message_zh
+    assert "由其他授权人代缴" in refusal.message_zh

@@ -212,6 +212,26 @@ def test_what_is_wrong_with_a_given_breakdown_is_named(changed: dict[str, int], 
     assert [one.field for one in refused.value.violations] == [f"given_breakdown.{field}"]
 
 
+def test_what_does_not_balance_is_told_in_chinese_words() -> None:
+    values = {name: getattr(GIVEN, name) for name in GIVEN.__slots__}
+    wrong = GivenBreakdown(**{**values, "personal_fen": 1})
+    with pytest.raises(BreakdownMismatch) as refused:
+        plan(bill(given=wrong, **INPATIENT))
+    assert "总额＝基金支付＋个人负担" in refused.value.message_zh
+    assert "total = fund_pay + personal" in refused.value.message
+
+
+@pytest.mark.parametrize("place", [InstitutionKind.HOSPITAL, InstitutionKind.CLINIC])
+def test_a_pharmacys_purchase_is_settled_at_a_pharmacy_only(place: InstitutionKind) -> None:
+    with pytest.raises(VisitTypeNotServed):
+        plan(bill(item(1, "A", 10), place=place))
+
+
+@pytest.mark.parametrize("visit_type", [VisitType.OUTPATIENT, VisitType.CHRONIC])
+def test_a_pharmacy_serves_visits_too(visit_type: VisitType) -> None:
+    assert plan(bill(item(1, "A", 10), visit_type=visit_type)).breakdown.total_fen == 1_000
+
+
 def test_a_given_breakdown_belongs_to_inpatients_and_to_nobody_else() -> None:
     with pytest.raises(BreakdownRequired):
         plan(bill(**INPATIENT))

@@ -10,7 +10,7 @@ from gongji_svc.domain.breakdown import Breakdown
 from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.standing import FundObstacle
 from gongji_svc.domain.step import Rule, steps_of_accounts, steps_of_fund
-from gongji_svc.domain.terms import AccountUse
+from gongji_svc.domain.terms import AccountUse, InstitutionKind
 from gongji_svc.domain.usability import Why
 from gongji_svc.domain.waterfall import DonorOutcome, Flow
 from gongji_svc.regions import load
@@ -36,8 +36,21 @@ def policy_of(region: str) -> Policy:
 )
 def test_why_the_fund_pays_nothing_has_a_source(region: str, why: str) -> None:
     terms = BenefitTerms(why_none=why)
-    (step,) = steps_of_fund(ALL_CASH, terms, NOTHING, policy_of(region), DAY)
-    assert resolves(step.source)
+    for place in InstitutionKind:
+        (step,) = steps_of_fund(ALL_CASH, terms, NOTHING, policy_of(region), DAY, place)
+        assert resolves(step.source)
+
+
+@pytest.mark.parametrize("region", [HOHHOT, ULANQAB])
+def test_a_hospital_is_not_told_of_a_rule_for_pharmacies(region: str) -> None:
+    terms = BenefitTerms(why_none="VISIT_TYPE_WITHOUT_BENEFIT")
+    told = {
+        place: step.source
+        for place in InstitutionKind
+        for step in steps_of_fund(ALL_CASH, terms, NOTHING, policy_of(region), DAY, place)
+    }
+    assert told.pop(InstitutionKind.PHARMACY).endswith("#pooled-benefit-at-pharmacies")
+    assert set(told.values()) == {"docs/decisions/readings.md#outpatient-benefit"}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +63,6 @@ def test_why_a_donor_pays_nothing_has_a_source(region: str, rule: str) -> None:
     for why in Why:
         outcome = DonorOutcome(asked.binding.binding_id, region, 0, 0, why, rule=rule)
         flow, use = Flow(0, 0, (), (outcome,)), AccountUse.MUTUAL_AID
-        steps = steps_of_accounts(ALL_CASH, 100, use, flow, policy, (), [asked])
+        steps = steps_of_accounts(ALL_CASH, use, flow, policy, (), [asked])
         assert [step.rule for step in steps] == [Rule.DONOR_SKIPPED, Rule.CASH]
         assert all(resolves(step.source) for step in steps)

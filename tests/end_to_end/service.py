@@ -19,7 +19,9 @@ from gongji.v1.settlement_pb2_grpc import SettlementServiceStub
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.pipe import Settings
 from gongji_svc.server import FrontSettings
+from gongji_svc.services.entrance import TlsFiles
 from gongji_svc.services.identity import issue_token
+from gongji_svc.services.provider import Provider
 from gongji_svc.storage.database import Database
 from gongji_svc.workers import Workers
 from tests.families import KEYS
@@ -104,23 +106,36 @@ def running(
     fronts: int = 1,
     listen: str = _ANY_PORT,
     clock_offset_seconds: float = 0.0,
+    tls: TlsFiles | None = None,
+    provider: Provider | None = None,
+    credentials: grpc.ChannelCredentials | None = None,
 ) -> Iterator[Service]:
-    """The service on `database` until the end of the block; it drains then."""
+    """The service on `database` until the end of the block; it drains then. With `tls`, the
+    channels have `credentials`.
+    """
     settings = FrontSettings(
         listen=listen,
         shares_port=fronts > 1,
         token_key=TOKEN_KEY,
         writer=Settings(database.runtime_url, 5, KEYS.dump(), clock_offset_seconds),
+        tls=tls,
+        provider=provider,
     )
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(Workers(settings.dump(), fronts))
         channels = [
-            stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}", _OPTIONS))
-            for port in workers.ports
+            stack.enter_context(opened(f"127.0.0.1:{port}", credentials)) for port in workers.ports
         ]
         for channel in channels:
             assert health(channel) == HealthCheckResponse.SERVING
         yield Service(database, workers, channels)
+
+
+def opened(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
+    """A connection of its own; plain text without credentials."""
+    if credentials is None:
+        return grpc.insecure_channel(address, _OPTIONS)
+    return grpc.secure_channel(address, credentials, _OPTIONS)
 
 
 def health(channel: grpc.Channel, name: str = "") -> int:

@@ -2,7 +2,9 @@
 workers and a bureau over HTTP and gRPC, compared with a model that only adds.
 """
 
+import json
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -12,11 +14,13 @@ from uuid import UUID
 import pytest
 
 from gongji.v1 import payment_pb2 as pb
-from gongji_svc.demo.bureau import Behaviour, Kept
+from gongji_svc.demo.bureau import PATH, Behaviour, Kept
+from gongji_svc.services.tax_endpoint import TaxEndpoint, deliver
+from gongji_svc.storage.ids import new_id
 from tests import conftest
 from tests.commands.program import gongji
 from tests.end_to_end.books import Books
-from tests.end_to_end.service import until
+from tests.end_to_end.service import free_address, until
 from tests.end_to_end.tax import Land, land
 from tests.services.premiums import Family
 from tests.upkeep.outbox import KEY
@@ -165,6 +169,36 @@ def working(here: Land, folder: Path) -> AbstractContextManager["subprocess.Pope
         "GONGJI_TAX_KEY": str(folder / "tax.key"),
     }
     return gongji(here.database, folder, "work", **settings)
+
+
+def test_the_bureau_as_a_program_ends_quietly_in_the_middle_of_a_slow_answer(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "tax.key").write_text(KEY.hex())
+    listen = free_address()
+    arguments = [
+        "--listen",
+        listen,
+        "--data-dir",
+        str(tmp_path),
+        "--silent",
+        "--slow-seconds",
+        "60",
+    ]
+    command = [sys.executable, "-m", "tests.bureau", "--key", str(tmp_path / "tax.key")]
+    with subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as bureau:
+        assert bureau.stdout is not None
+        assert bureau.stdout.readline().startswith("the bureau listens")
+        endpoint = TaxEndpoint(f"http://{listen}{PATH}", KEY, timeout_seconds=0.5)
+        message_id = new_id("150100")
+        body = {"message_id": str(message_id), "kind": "REFUND"}
+        heard = deliver(endpoint, message_id, json.dumps(body).encode())
+        assert heard.sign.startswith("TimeoutError")  # it is slow
+        bureau.terminate()
+        output, _ = bureau.communicate(timeout=30)
+    assert (bureau.returncode, "Traceback" in output) == (0, False), output
 
 
 def test_a_worker_that_dies_between_sending_and_marking_leaves_nothing_undone(

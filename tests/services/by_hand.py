@@ -16,6 +16,7 @@ from gongji.v1.types_pb2 import ExplanationStep
 ROOT = Path(__file__).parents[2]
 _PARTS = ("FULL_SELF_PAY", "OVER_LIMIT", "PRE_SELF_PAY", "IN_SCOPE")
 _DONORS = ("DONOR_PAID", "DONOR_LIMITED")
+_MOST_LINES = 4
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
@@ -51,8 +52,10 @@ def recomputed(steps: Sequence[ExplanationStep]) -> Sums:
     assert cash == sum(_told(steps, "CASH"))
     for personal in _told(steps, "GIVEN_BREAKDOWN"):
         assert personal == total - fund
-    for most in _told(steps, "ACCOUNT_BASE"):
-        assert own + sum(donors) <= most
+    for step in _steps(steps, "ACCOUNT_BASE"):
+        assert own + sum(donors) <= _base(step)
+    for step in _steps(steps, "PRE_SELF_PAY"):
+        assert step.amount_fen == sum(_rated(step) or [step.amount_fen])
     if _told(steps, "ACCOUNTS_NOT_USED"):
         assert (own, donors) == (0, ())
     assert not any(_told(steps, "FUND_NONE", "DONOR_SKIPPED"))
@@ -79,6 +82,24 @@ def _fund(steps: Sequence[ExplanationStep]) -> int:
     return fund
 
 
+def _base(step: ExplanationStep) -> int:
+    """What accounts may pay: what counts, less the fund's part of it."""
+    counted, _, fund = step.text.partition("；")[0].partition("，减去")
+    told, *parts = _fen_of(counted)
+    assert step.amount_fen == told == sum(parts) - sum(_fen_of(fund))
+    return told
+
+
+def _rated(step: ExplanationStep) -> list[int]:
+    """What class B pays first at each rate, a fen a line off at most for rounding."""
+    numbers = _NUMBER.findall(step.text)[1:]
+    of, rates, paid = numbers[0::3], numbers[1::3], numbers[2::3]
+    for each_of, rate, each_paid in zip(of, rates, paid, strict=True):
+        exact = _fen(each_of) * Decimal(rate) / 100
+        assert abs(exact - _fen(each_paid)) <= _MOST_LINES
+    return [_fen(one) for one in paid]
+
+
 def _steps(steps: Iterable[ExplanationStep], *rules: str) -> list[ExplanationStep]:
     return [step for step in steps if step.rule in rules]
 
@@ -88,8 +109,17 @@ def _told(steps: Iterable[ExplanationStep], *rules: str) -> list[int]:
 
 
 def _fen_in(step: ExplanationStep) -> list[int]:
-    """The amounts in a step's words, yuan with two places, in fen."""
-    return [int(Decimal(found.replace(",", "")) * 100) for found in _NUMBER.findall(step.text)]
+    """The amounts in a step's words, in fen."""
+    return _fen_of(step.text)
+
+
+def _fen_of(text: str) -> list[int]:
+    return [_fen(found) for found in _NUMBER.findall(text)]
+
+
+def _fen(yuan: str) -> int:
+    """Yuan with two places."""
+    return int(Decimal(yuan.replace(",", "")) * 100)
 
 
 def check_words(step: ExplanationStep) -> None:

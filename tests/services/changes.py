@@ -155,11 +155,12 @@ def kept(database: Database, binding_id: str) -> Kept:
 
 
 def trail(database: Database, *binding_ids: str) -> list[AuditRow]:
-    """The audit records of bindings, oldest first."""
+    """The audit records of changes of bindings, oldest first."""
     records = tables.audit_records.c
     query = (
         select(*records)
         .where(records.subject_kind == "binding", records.subject_id.in_(binding_ids))
+        .where(records.people == [])  # a read names whose data it showed
         .order_by(records.recorded_at, records.id)
     )
     with database.reader() as tx:

@@ -3,6 +3,7 @@ beneficiary's side and a reviewer are shown.
 """
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -191,8 +192,8 @@ def test_nobody_but_a_reviewer_is_shown_an_identity(
 def test_who_took_an_application_at_the_counter_does_not_decide_it(
     driver: Driver, families: Families, shared_database: Database
 ) -> None:
-    own = applied_at_counter(driver, families, STAFF)
-    for decision in ("APPROVE", "REJECT"):
+    for spelled, decision in product((STAFF, STAFF.upper()), ("APPROVE", "REJECT")):
+        own = applied_at_counter(driver, families, spelled)
         with refused(shared_database, errors.SecondActorRequired, "另一名工作人员"):
             review(driver, TIELING, own.id, decision, reason="证件不清晰")
     other = applied_at_counter(driver, families, "c-18")

@@ -267,3 +267,15 @@ def test_a_thousand_credits_in_one_batch_are_a_thousand_entries_in_order(
         balance_fen = get_account(driver, "citizen", owner, person_id=owner).balance_fen
         assert balance_fen == entries[-1][3] == sum(entry[2] for entry in entries)
     assert sums(database) == []
+
+
+def test_a_credit_of_another_kind_says_what_it_is(
+    driver: Driver, families: Families, database: Database
+) -> None:
+    owner, other = families.person(HOHHOT, balance_fen=0), pb.CREDIT_KIND_OTHER
+    for memo in ("", "  "):
+        with pytest.raises(errors.InvalidField) as refused:
+            credit(driver, crediting(owner.account_id, kind=other, memo=memo))
+        assert [one.field for one in refused.value.violations] == ["memo"]
+    credit(driver, crediting(owner.account_id, 500, kind=other, memo="更名前的余额"))
+    assert written(database, owner.account_id) == [(1, "OTHER", 500, 500, "更名前的余额")]

@@ -1,6 +1,7 @@
 """The explanation of a settlement suffices to recompute it by hand, in each seed region."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import pytest
@@ -20,7 +21,11 @@ from tests.services.till import HOHHOT, TIELING, ULANQAB, asked, request_of, set
 
 REGIONS = [HOHHOT, ULANQAB, TIELING]
 PLACES = [("HOSPITAL", "TERTIARY"), ("HOSPITAL", "PRIMARY"), ("PHARMACY", "NONE")]
-VISITS = [*[pb.VISIT_TYPE_OUTPATIENT] * 3, pb.VISIT_TYPE_CHRONIC, pb.VISIT_TYPE_PHARMACY]
+VISITS = [*[pb.VISIT_TYPE_OUTPATIENT] * 3, pb.VISIT_TYPE_CHRONIC]
+WHERE_AND_WHY = [
+    *product(PLACES, VISITS),
+    *[(("PHARMACY", "NONE"), pb.VISIT_TYPE_PHARMACY)] * 2,
+]
 SEEDED = settings(
     max_examples=30,
     derandomize=True,
@@ -45,20 +50,19 @@ class Giver:
 class Case:
     """A patient, relatives, and what is bought, one bill after the other."""
 
-    place: tuple[str, str]
+    visit: tuple[tuple[str, str], int]
     insured: tuple[Insurance, PersonType]
     lapsed: bool
     own_fen: int | None
     frozen: bool
     donors: list[Giver]
     bills: list[list[tuple[str, int, int]]]
-    visit: int
     use: int
 
 
 CASES = st.builds(
     Case,
-    place=st.sampled_from(PLACES),
+    visit=st.sampled_from(WHERE_AND_WHY),
     insured=st.sampled_from(
         [
             (Insurance.EMPLOYEE, PersonType.ACTIVE),
@@ -71,7 +75,6 @@ CASES = st.builds(
     frozen=st.sampled_from([*[False] * 5, True]),
     donors=st.lists(st.builds(Giver, FEN, st.none() | FEN), max_size=3),
     bills=st.lists(st.lists(LINE, min_size=1, max_size=4), min_size=2, max_size=3),
-    visit=st.sampled_from(VISITS),
     use=st.sampled_from(
         [*[pb.ACCOUNT_USE_MUTUAL_AID] * 8, pb.ACCOUNT_USE_OWN, pb.ACCOUNT_USE_NONE]
     ),
@@ -131,11 +134,11 @@ def merged(sums: Sums) -> Sums:
 def test_own_each_donor_fund_and_cash_come_out_from_the_steps_alone(
     families: Families, driver: Driver, region: str, case: Case
 ) -> None:
-    kind, level = case.place
+    (kind, level), visit_type = case.visit
     code = families.institution(region, kind=kind, level=level)
     patient = patient_of(families, region, case)
     for lines in case.bills:
-        bought = basket(code, patient, lines, visit_type=case.visit, account_use=case.use)
+        bought = basket(code, patient, lines, visit_type=visit_type, account_use=case.use)
         preview = driver.call("pos", code, SERVICE, "PreviewSettlement", asked(bought))
         settlement = settle(driver, code, bought).settlement
         receipt = of_receipt(settlement)

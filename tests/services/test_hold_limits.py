@@ -77,6 +77,7 @@ def test_a_household_cap_counts_the_holds_for_all_relatives(
     with pytest.raises(errors.LimitExceeded) as refused:
         hold(driver, "pos", pharmacy, holding(donor.account_id, second, 301))
     assert refused.value.details["limit"] == "household_caps.per_month_fen"
+    assert "政策规定的家庭每月限额" in refused.value.message_zh
     hold(driver, "pos", pharmacy, holding(donor.account_id, second, 300))
     assert sum(counted(shared_database, donor).values()) == 1_000
 

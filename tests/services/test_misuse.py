@@ -345,7 +345,11 @@ def test_who_buys_for_somebody_does_so_at_designated_places_only(
         assert refused(settle, driver, code, request) is errors.InstitutionSuspended
     request.institution_code = "NOBODY"
     assert refused(settle, driver, "NOBODY", request) is errors.InstitutionNotFound
-    for kind in ("PHARMACY", "HOSPITAL", "CLINIC"):
+    for kind, visit in (
+        ("PHARMACY", pb.VISIT_TYPE_PHARMACY),
+        ("HOSPITAL", pb.VISIT_TYPE_OUTPATIENT),
+        ("CLINIC", pb.VISIT_TYPE_OUTPATIENT),
+    ):
         code = families.institution(ULANQAB, kind=kind, level="PRIMARY")
-        request.institution_code = code
+        request.institution_code, request.visit_type = code, visit
         assert paid(settle(driver, code, request).settlement) == [("SELF", 10_000)]

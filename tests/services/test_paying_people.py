@@ -90,6 +90,18 @@ def test_only_an_active_binding_with_the_use_pays(
         pay(driver, of.donor, of.child)
 
 
+@pytest.mark.requirement("HOH-20")
+@pytest.mark.parametrize("order", [{}, {"year": 2001}, {"year": YEAR + 1}, {"insurance": 3}])
+def test_who_waits_for_review_learns_nothing_of_the_beneficiary(
+    driver: Driver, families: Families, order: dict[str, int]
+) -> None:
+    of = family(families)
+    change(families, "bindings", of.binding_id, state="PENDING_REVIEW", approved=False)
+    paid_years(families, of.child, YEAR)
+    with pytest.raises(errors.PremiumBindingMissing):
+        pay(driver, of.donor, of.child, **order)
+
+
 def test_of_two_bindings_the_one_that_can_pay_is_used(driver: Driver, families: Families) -> None:
     of = family(families, uses=[Use.MEDICAL])
     second = bind(families, of.donor, of.child, uses=[Use.PREMIUM])

@@ -106,7 +106,7 @@ def test_an_account_with_money_for_one_premium_pays_one_of_several(
             children = [child_of(families, [donor], TIELING) for _ in drivers]
             pairs = zip(drivers, children, strict=True)
             outcomes = all_at_once([partial(pay, one, donor, child) for one, child in pairs])
-            assert outcomes.count(errors.InsufficientFunds) == len(drivers) - 1
+            assert outcomes.count(errors.PremiumFundsInsufficient) == len(drivers) - 1
             assert money_of(database, donor.account_id)[0] == STANDARD_FEN - 1
 
 

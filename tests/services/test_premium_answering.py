@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gongji.v1 import account_pb2, registry_pb2
 from gongji.v1 import payment_pb2 as pb
-from gongji.v1 import registry_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.terms import Insurance
 from gongji_svc.services.days import date_of
@@ -129,6 +129,29 @@ def test_another_voucher_is_another_answer(driver: Driver, families: Families) -
         reject(driver, payment_id)
 
 
+def test_a_refused_answer_names_the_one_that_holds(driver: Driver, families: Families) -> None:
+    payment_id = confirmed(driver, family(families))
+    with pytest.raises(errors.PremiumPaymentDecided) as refused:
+        reject(driver, payment_id)
+    assert "缴费成功" in refused.value.message_zh
+    assert "申请退费" in refused.value.message_zh
+
+
+def test_a_confirmation_without_a_voucher_is_none(driver: Driver, families: Families) -> None:
+    payment_id = submitted(driver, family(families))
+    with pytest.raises(errors.InvalidField) as refused:
+        confirm(driver, payment_id, tax_voucher_no="")
+    assert [one.field for one in refused.value.violations] == ["tax_voucher_no"]
+
+
+def test_both_entries_name_the_regions_tax_bureau(driver: Driver, families: Families) -> None:
+    people = family(families)
+    reject(driver, submitted(driver, people))
+    request = account_pb2.ListEntriesRequest(account_id=str(people.donor.account_id))
+    found = driver.call("citizen", people.donor, "AccountService", "ListEntries", request)
+    assert [one.counterparty for one in found.entries] == ["呼和浩特市税务局"] * 2
+
+
 def test_a_statement_after_it_does_not_lose_the_year(driver: Driver, families: Families) -> None:
     people = family(families)
     confirmed(driver, people)
@@ -161,6 +184,7 @@ def test_a_rejected_payment_goes_back_to_the_donor_at_once(
     payment = reject(driver, payment_id).payment
     assert (state_of(payment), payment.reject_reason) == ("REJECTED", REASON)
     assert payment.refund_journal_id
+    assert not payment.in_suspense
     assert not payment.HasField("benefit_from")
     assert written(shared_database, people.donor.account_id) == [
         (1, "PREMIUM", -STANDARD_FEN, BALANCE_FEN - STANDARD_FEN, None),
@@ -237,6 +261,8 @@ def test_what_a_closed_account_had_paid_waits_in_suspense(database: Database) ->
     (item,) = items(driver).items
     assert (item.account_id, item.amount_fen) == (str(people.donor.account_id), STANDARD_FEN)
     assert item.source_id == payment_id
+    assert get(driver, "citizen", people.donor, payment_id).in_suspense
+    assert not get(driver, "citizen", people.child, payment_id).in_suspense
     assert [kind for kind, *_ in told_of(database, payment_id)] == ["DEBIT", "REFUND_IN_SUSPENSE"]
     assert books_of(database) == {(HOHHOT, "SUSPENSE", item.account_id): STANDARD_FEN}
     Books.read(database).check()

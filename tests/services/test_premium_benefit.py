@@ -75,7 +75,10 @@ def test_the_fund_pays_from_the_first_day_of_benefit(
 ) -> None:
     payment = record(at[LATE], patient, TIELING, paid_on=date_of(LATE)).payment
     assert (payment.wait_months, payment.benefit_from) == (3, date_of(BEGUN))
-    assert visit(at[WAITING], code, patient).breakdown.fund_pay_fen == 0
+    waiting = visit(at[WAITING], code, patient)
+    assert waiting.breakdown.fund_pay_fen == 0
+    told = "统筹基金不支付：处于待遇等待期，自2026-06-10起享受待遇"
+    assert told in [step.text for step in waiting.explanation]
     assert visit(at[BEGUN], code, patient).breakdown.fund_pay_fen > 0
 
 
@@ -87,7 +90,7 @@ def test_a_till_is_told_since_when_benefits_run(
     record(at[LATE], patient, TIELING, paid_on=date_of(LATE))
     waiting = identified(at[WAITING], code, patient)
     assert (waiting.benefits_run, waiting.benefits_from) == (False, date_of(BEGUN))
-    assert waiting.reason
+    assert waiting.reason == "处于待遇等待期，自2026-06-10起享受待遇"
     assert identified(at[BEGUN], code, patient).benefits_run
 
 

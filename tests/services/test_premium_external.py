@@ -14,20 +14,27 @@ from gongji_svc.storage.database import Database
 from tests.families import Families, Made
 from tests.services.applications import HOHHOT, TIELING
 from tests.services.driver import Driver
+from tests.services.holds import money_of
 from tests.services.premium_answers import (
     OFFICIAL,
+    VOUCHER,
     audited,
     call,
     confirm,
+    confirmed,
+    messages_of,
     person_at,
     record,
     recording,
+    refund,
     reject,
     row_of,
     submitted,
+    told_of,
     years_of,
 )
 from tests.services.premiums import (
+    BALANCE_FEN,
     DAY,
     YEAR,
     change,
@@ -177,11 +184,139 @@ def test_a_day_that_has_not_come_is_refused(driver: Driver, child: Made) -> None
     assert [one.field for one in refused.value.violations] == ["paid_on"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"paid_on": date(YEAR - 2, 12, 31)}, "paid_on"),
+        ({"paid_on": date(YEAR - 1, 1, 1)}, None),
+        ({"year": DAY.year + 2}, "year"),
+        ({"year": DAY.year + 1}, None),
+    ],
+)
+def test_a_day_or_a_year_that_cannot_be_meant_is_named(
+    driver: Driver, child: Made, fields: dict[str, Any], wrong: str | None
+) -> None:
+    told: dict[str, Any] = {
+        name: date_of(value) if isinstance(value, date) else value for name, value in fields.items()
+    }
+    if wrong is None:
+        assert state_of(record(driver, child, **told).payment) == "CONFIRMED"
+        return
+    with pytest.raises(errors.InvalidField) as refused:
+        record(driver, child, **told)
+    assert wrong in [one.field for one in refused.value.violations]
+    assert all(one.message_zh for one in refused.value.violations)
+
+
 def test_the_same_request_again_records_once(driver: Driver, child: Made) -> None:
     first = record(driver, child, request_id="e-1")
     again = record(driver, child, request_id="e-1")
     assert again.replayed
     assert again.payment == first.payment
+
+
+# the same voucher is the same collection
+
+
+def test_a_voucher_that_was_recorded_is_answered_as_it_stands(
+    driver: Driver, child: Made, shared_database: Database
+) -> None:
+    first = record(driver, child).payment
+    again = record(driver, child, external_channel="微信", amount_fen=1)
+    assert (again.payment.payment_id, again.replayed) == (first.payment_id, False)
+    assert (again.payment.payable_fen, again.payment.paid_twice) == (40_000, False)
+    assert len(audited(shared_database, first.payment_id)) == 1
+
+
+def test_the_voucher_of_a_payment_here_is_no_second_payment(
+    driver: Driver, families: Families, shared_database: Database
+) -> None:
+    people = family(families)
+    payment_id = confirmed(driver, people)
+    told = record(driver, people.child, tax_voucher_no=VOUCHER).payment
+    assert (told.payment_id, told.paid_twice) == (payment_id, False)
+    assert "*" in told.donor_name
+    assert not row_of(shared_database, payment_id)["paid_twice"]
+    refund(driver, people.donor, payment_id)
+    asked = record(driver, people.child, tax_voucher_no=VOUCHER).payment
+    assert (asked.payment_id, state_of(asked)) == (payment_id, "REFUND_REQUESTED")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tax_voucher_no": "E-2"},
+        {"year": YEAR - 1},
+        {"insurance": types_pb2.INSURANCE_LONG_TERM_CARE},
+    ],
+)
+def test_another_voucher_year_or_insurance_is_another_collection(
+    driver: Driver, child: Made, fields: dict[str, Any]
+) -> None:
+    first = record(driver, child).payment
+    assert record(driver, child, **fields).payment.payment_id != first.payment_id
+
+
+def test_without_a_voucher_each_is_a_collection_of_its_own(driver: Driver, child: Made) -> None:
+    ids = {record(driver, child, tax_voucher_no="").payment.payment_id for _ in range(2)}
+    assert len(ids) == 2
+
+
+def test_a_voucher_that_was_taken_back_can_be_recorded_anew(driver: Driver, child: Made) -> None:
+    first = record(driver, child).payment
+    reject(driver, first.payment_id)
+    again = record(driver, child).payment
+    assert (again.payment_id != first.payment_id, state_of(again)) == (True, "CONFIRMED")
+
+
+# taken back
+
+
+def test_what_was_recorded_by_mistake_is_taken_back_and_nobody_is_debited(
+    driver: Driver, families: Families, shared_database: Database
+) -> None:
+    people = family(families)
+    payment_id = record(driver, people.child).payment.payment_id
+    payment = reject(driver, payment_id, reason="填报错误").payment
+    assert (state_of(payment), payment.reject_reason) == ("REJECTED", "填报错误")
+    assert (payment.refund_journal_id, payment.HasField("benefit_from")) == ("", False)
+    assert years_of(driver, people.child) == []
+    assert messages_of(shared_database, payment_id) == []
+    assert told_of(shared_database, payment_id) == []
+    trail = audited(shared_database, payment_id)
+    assert trail[-1] == (HOHHOT, "RejectPremium", OFFICIAL)
+    assert money_of(shared_database, people.donor.account_id)[0] == BALANCE_FEN
+    assert state_of(pay(driver, people.donor, people.child).payment) == "SUBMITTED"
+
+
+def test_taken_back_again_it_is_answered_as_it_stands(
+    driver: Driver, child: Made, shared_database: Database
+) -> None:
+    payment_id = record(driver, child).payment.payment_id
+    first = reject(driver, payment_id).payment
+    assert reject(driver, payment_id).payment == first
+    assert len(audited(shared_database, payment_id)) == 2
+    with pytest.raises(errors.PremiumPaymentDecided):
+        reject(driver, payment_id, reason="另一个原因")
+
+
+def test_when_it_is_taken_back_the_other_payment_is_not_paid_twice(
+    driver: Driver, families: Families, shared_database: Database
+) -> None:
+    people = family(families)
+    payment_id = confirmed(driver, people)
+    elsewhere = record(driver, people.child).payment
+    assert elsewhere.paid_twice
+    reject(driver, elsewhere.payment_id)
+    for one in (payment_id, elsewhere.payment_id):
+        assert not row_of(shared_database, one)["paid_twice"]
+    assert years_of(driver, people.child) == PAID
+
+
+def test_only_its_own_tax_authority_takes_it_back(driver: Driver, child: Made) -> None:
+    payment_id = record(driver, child).payment.payment_id
+    with pytest.raises(errors.AccessDenied):
+        reject(driver, payment_id, TIELING)
 
 
 # paid twice

@@ -95,18 +95,18 @@ def test_staff_see_the_debit_but_not_who_asked_by_which_number(
         assert (seen.request_id, len(seen.legs)) == ("", 1)
 
 
-def test_the_clerk_who_ordered_is_named_to_the_donor_and_not_to_the_beneficiary(
+def test_the_clerk_who_ordered_is_named_to_staff_and_to_no_citizen(
     driver: Driver, families: Families
 ) -> None:
     of = family(families)
     order = paying(of.donor, of.child, request_id="at-the-counter")
     payment = send(driver, "counter", HOHHOT, "PayPremium", order).payment
-    assert payment.request_id == "at-the-counter"
+    assert (payment.request_id, payment.submitted_by.actor) == ("at-the-counter", CLERK)
     seen = {
         reader: get(driver, "citizen", reader, payment.payment_id).submitted_by.actor
         for reader in (of.donor, of.child)
     }
-    assert seen == {of.donor: CLERK, of.child: ""}
+    assert seen == {of.donor: "", of.child: ""}
     # The agency of the same region is another caller.
     assert get(driver, "agency", HOHHOT, payment.payment_id).request_id == ""
 
@@ -147,8 +147,11 @@ def test_who_decided_about_a_refund_is_told_to_staff_only(
     }
     assert seen["agency", HOHHOT].decided_by.actor == "a-1"
     assert not seen["citizen", of.donor].HasField("decided_by")
-    assert seen["citizen", of.donor].requested_by.actor == CLERK
-    assert seen["citizen", of.child].requested_by.actor == ""
+    assert {one: of_.requested_by.actor for one, of_ in seen.items()} == {
+        ("agency", HOHHOT): CLERK,
+        ("citizen", of.donor): "",
+        ("citizen", of.child): "",
+    }
     assert {one.decision for one in seen.values()} == {pb.PREMIUM_REFUND_DECISION_REJECT}
 
 
@@ -164,6 +167,22 @@ def test_whoever_has_no_part_in_a_payment_is_answered_as_for_none(
             get(driver, role, subject, payment_id)
     with pytest.raises(errors.AccessDenied):
         get(driver, "agency", HOHHOT, str(new_id(HOHHOT)))
+
+
+def test_the_guardian_who_ordered_is_named_to_the_donors_side_only(
+    driver: Driver, families: Families
+) -> None:
+    guardian, of = families.person(HOHHOT), family(families)
+    kept = [{"person_id": str(guardian), "kind": GuardianKind.REGISTERED.value}]
+    change(families, "persons", of.donor.person_id, guardians=Jsonb(kept))
+    order = paying(of.donor, of.child)
+    payment = send(driver, "citizen", guardian, "PayPremium", order).payment
+    assert payment.submitted_by.actor == str(guardian)
+    read = {
+        reader: get(driver, "citizen", reader, payment.payment_id).submitted_by.actor
+        for reader in (of.donor, of.child)
+    }
+    assert read == {of.donor: str(guardian), of.child: ""}
 
 
 def test_guardians_read_for_their_wards(driver: Driver, families: Families) -> None:

@@ -119,7 +119,7 @@ def test_the_next_day_begins_anew(database: Database, families: Families) -> Non
     assert signals(database) == []
 
 
-def test_a_preview_tells_the_same_and_writes_nothing(
+def test_a_preview_tells_the_same_and_raises_the_same_signal(
     database: Database, families: Families
 ) -> None:
     driver = driver_of(database, HOLD_THE_THIRD)
@@ -129,7 +129,14 @@ def test_a_preview_tells_the_same_and_writes_nothing(
     buy(driver, second, child)
     with pytest.raises(errors.HeldForReview):
         preview(driver, third, purchase(driver, third, child))
-    assert signals(database) == []
+    (signal,) = signals(database)
+    for ask in (preview, settle):
+        with pytest.raises(errors.HeldForReview):
+            ask(driver, third, purchase(driver, third, child))
+    assert signals(database) == [signal]
+    resolve(driver, signal.signal_id)
+    preview(driver, third, purchase(driver, third, child))
+    buy(driver, third, child)
 
 
 def test_trying_again_is_the_same_signal(database: Database, families: Families) -> None:

@@ -76,7 +76,10 @@ def test_a_signal_is_listed_with_its_evidence(driver: Driver, families: Families
     assert signal.state == pb.RISK_SIGNAL_STATE_OPEN
     assert (signal.person_id, signal.donor_id) == (str(child), "")
     assert (signal.threshold, signal.measured) == (2, 2)
-    assert [one.text for one in signal.evidence] == ["同日在另一家机构结算。", "当日第2家机构。"]
+    assert [one.text for one in signal.evidence] == [
+        "同日在另一家机构结算。",
+        "同日连同本次结算共2家机构。",
+    ]
     for fact in signal.evidence:
         request = pb.GetSettlementRequest(settlement_id=fact.settlement_id)
         found = driver.call("agency", HOHHOT, SERVICE, "GetSettlement", request).settlement

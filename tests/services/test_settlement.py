@@ -10,6 +10,7 @@ from gongji_svc.domain.terms import Insurance, PersonType
 from gongji_svc.storage.database import Database
 from tests.families import LAPSED, Families
 from tests.services.driver import Driver
+from tests.services.test_region_served import identify, moved
 from tests.services.till import HOHHOT, TIELING, ULANQAB, asked, counts, paid, request_of, settle
 
 
@@ -214,6 +215,35 @@ def test_a_place_in_another_province_is_refused(driver: Driver, families: Famili
     patient = families.person(ULANQAB, balance_fen=100)
     with pytest.raises(errors.InstitutionOutOfProvince):
         settle(driver, code, request_of(code, patient))
+
+
+def test_a_till_in_another_province_learns_no_more_than_that_it_is_one(
+    driver: Driver, families: Families
+) -> None:
+    patient = families.person(TIELING, balance_fen=12_345)
+    with pytest.raises(errors.InstitutionOutOfProvince):
+        identify(driver, families.institution(HOHHOT), patient.card_no)
+
+
+def test_of_two_insurances_the_one_in_another_province_is_not_usable_there(
+    driver: Driver, families: Families
+) -> None:
+    moved(driver, HOHHOT, TIELING)
+    shown = identify(driver, families.institution(HOHHOT), "K1").enrolments
+    assert {one.region: one.usable for one in shown} == {HOHHOT: True, TIELING: False}
+
+
+def test_several_insurances_are_listed_in_words_and_for_programs(
+    driver: Driver, families: Families
+) -> None:
+    moved(driver, HOHHOT, ULANQAB)
+    code = families.institution(HOHHOT)
+    request = request_of(code, families.person(HOHHOT))
+    request.credential.CopyFrom(pb.Credential(type=pb.CREDENTIAL_TYPE_SOCIAL_CARD, value="K1"))
+    with pytest.raises(errors.EnrolmentAmbiguous) as refused:
+        settle(driver, code, request)
+    assert "职工医保150100、城乡居民医保150900" in refused.value.message_zh
+    assert refused.value.details["enrolments"] == "EMPLOYEE@150100、RESIDENT@150900"
 
 
 def test_a_platform_acts_for_the_institutions_of_its_own_region_only(

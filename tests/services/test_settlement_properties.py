@@ -50,7 +50,8 @@ def test_what_is_previewed_is_settled_and_every_fen_is_told(
     visit: int,
 ) -> None:
     families, driver = Families(database), Driver(database)
-    code = families.institution(region, kind="HOSPITAL", level="SECONDARY")
+    kind = "PHARMACY" if visit == pb.VISIT_TYPE_PHARMACY else "HOSPITAL"
+    code = families.institution(region, kind=kind, level="SECONDARY")
     item = families.item(region, f"X{code}", catalog_class=catalog_class, self_pay_bp=1_000)
     patient = families.person(region, balance_fen=own_fen)
     for rank, donor in enumerate(donors, 1):

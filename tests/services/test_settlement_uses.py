@@ -45,6 +45,20 @@ def preview_of(driver: Driver, request: pb.SettleRequest) -> pb.Breakdown:
     return answer.breakdown
 
 
+@pytest.mark.parametrize(
+    ("days", "refusal"), [(1, errors.OccurredInFuture), (-31, errors.OutOfTime)]
+)
+def test_a_wrong_moment_names_its_field(
+    driver: Driver, families: Families, days: int, refusal: type[errors.Refusal]
+) -> None:
+    code = families.institution(ULANQAB)
+    request = request_of(code, families.person(ULANQAB))
+    request.occurred_at.seconds += days * 86_400
+    with pytest.raises(refusal) as refused:
+        settle(driver, code, request)
+    assert [one.field for one in refused.value.violations] == ["occurred_at"]
+
+
 # --- the personal share, at institutions and at pharmacies
 
 
@@ -137,11 +151,14 @@ def test_a_donor_pays_with_the_own_account_anywhere_in_the_province(
 ) -> None:
     donor = families.person(TIELING, balance_fen=80_000)
     families.bind(donor, families.person(TIELING))
-    for kind in ("PHARMACY", "HOSPITAL"):
+    for kind, visit in (
+        ("PHARMACY", pb.VISIT_TYPE_PHARMACY),
+        ("HOSPITAL", pb.VISIT_TYPE_OUTPATIENT),
+    ):
         code = families.institution(place, kind=kind, level="SECONDARY")
-        bought = basket(code, donor, [("A", 1, 300)], account_use=use)
+        bought = basket(code, donor, [("A", 1, 200)], visit_type=visit, account_use=use)
         settlement = settle(driver, code, bought).settlement
-        assert paid(settlement) == [("SELF", 30_000)]
+        assert paid(settlement) == [("SELF", 20_000)]
         assert settlement.care_region == place
 
 

@@ -79,7 +79,8 @@ class _SubjectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Subject.Value
     """Not stated: never fits."""
     SUBJECT_INSTITUTION: _Subject.ValueType  # 1
     """The field names the caller's own institution (a POS may leave it empty: its own); for PLATFORM an
-    institution that is registered in the caller's region.
+    institution that is registered in the caller's region, which its record says: of several that a
+    batch names, one that is not is refused in its own result.
     """
     SUBJECT_PERSON: _Subject.ValueType  # 2
     """The field names the caller or a ward of the caller; for staff roles a person of their region."""
@@ -101,7 +102,8 @@ SUBJECT_UNSPECIFIED: Subject.ValueType  # 0
 """Not stated: never fits."""
 SUBJECT_INSTITUTION: Subject.ValueType  # 1
 """The field names the caller's own institution (a POS may leave it empty: its own); for PLATFORM an
-institution that is registered in the caller's region.
+institution that is registered in the caller's region, which its record says: of several that a
+batch names, one that is not is refused in its own result.
 """
 SUBJECT_PERSON: Subject.ValueType  # 2
 """The field names the caller or a ward of the caller; for staff roles a person of their region."""
@@ -156,9 +158,11 @@ class Grant(_message.Message):
     """How the request must agree with the caller's subject."""
     field: _builtins.str
     """Path of the request field that is compared, for example "person.person_id"; in a client stream
-    the field of the first message; through a repeated field every element must agree (objects of a
-    batch: see SUBJECT_OBJECT); empty with SUBJECT_ANY. An empty value in the request does not fit this grant, so an RPC that can name its
-    object in several ways has several grants; only a POS may leave its institution out.
+    the field of the first message; through a repeated field every element must agree, or the whole
+    call is refused (what is decided by the stored object is refused one by one: see SUBJECT_OBJECT,
+    and SUBJECT_INSTITUTION for PLATFORM); empty with SUBJECT_ANY. An empty value in the request does
+    not fit this grant, so an RPC that can name its object in several ways has several grants; only a
+    POS may leave its institution out.
     """
     def __init__(
         self,

@@ -64,7 +64,7 @@ class _CreditKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CreditKind
     CREDIT_KIND_INTEREST: _CreditKind.ValueType  # 2
     """Interest (计息)."""
     CREDIT_KIND_OTHER: _CreditKind.ValueType  # 3
-    """Anything else, told by memo (其他)."""
+    """Anything else, told by memo, which is needed then (其他)."""
 
 class CreditKind(_CreditKind, metaclass=_CreditKindEnumTypeWrapper):
     """Why money is put into an account (划入类别)."""
@@ -76,7 +76,7 @@ CREDIT_KIND_ALLOCATION: CreditKind.ValueType  # 1
 CREDIT_KIND_INTEREST: CreditKind.ValueType  # 2
 """Interest (计息)."""
 CREDIT_KIND_OTHER: CreditKind.ValueType  # 3
-"""Anything else, told by memo (其他)."""
+"""Anything else, told by memo, which is needed then (其他)."""
 Global___CreditKind: _TypeAlias = CreditKind  # noqa: Y015
 
 class _EntryKind:
@@ -534,7 +534,7 @@ class Adjustment(_message.Message):
     reason: _builtins.str
     """Why it is needed."""
     source_id: _builtins.str
-    """The settlement or payment it corrects; empty when none."""
+    """The settlement or payment it corrects, as the proposer named it; empty when none."""
     state: Global___AdjustmentState.ValueType
     """State."""
     decision_reason: _builtins.str
@@ -585,7 +585,7 @@ Global___Adjustment: _TypeAlias = Adjustment  # noqa: Y015
 
 @_typing.final
 class SuspenseItem(_message.Message):
-    """Money that came back for a closed account (暂存款)."""
+    """Money that came back for a closed account, or a premium to be paid back to a bank account (暂存款)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -604,7 +604,7 @@ class SuspenseItem(_message.Message):
     suspense_id: _builtins.str
     """Id."""
     account_id: _builtins.str
-    """The closed account."""
+    """The account that had paid it."""
     region: _builtins.str
     """Region whose books hold it."""
     amount_fen: _builtins.int
@@ -848,7 +848,7 @@ class CloseAccountRequest(_message.Message):
     account_id: _builtins.str
     """The account."""
     transfer_to_account_id: _builtins.str
-    """Another open account of the same person, in any region's books, that takes the rest; may be empty
+    """Another open account of the same person, so one of another kind, that takes the rest; may be empty
     when the balance is zero.
     """
     reason: _builtins.str
@@ -1036,7 +1036,7 @@ class CreditRequest(_message.Message):
     kind: Global___CreditKind.ValueType
     """Why."""
     memo: _builtins.str
-    """What the owner reads beside it, at most 200 characters (备注)."""
+    """What the owner reads beside it, at most 200 characters (备注); needed with CREDIT_KIND_OTHER."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it counts; absent: now. At most 5 minutes ahead, and not before the day on which the account
@@ -1198,7 +1198,9 @@ class ProposeAdjustmentRequest(_message.Message):
     reason: _builtins.str
     """Reason, 1 to 500 characters."""
     source_id: _builtins.str
-    """The settlement or payment it corrects; may be empty."""
+    """The settlement or payment it corrects: a reference of the caller's that is kept and not looked up;
+    may be empty.
+    """
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it counts; absent: when it is approved. At most 5 minutes ahead, and not before the day on

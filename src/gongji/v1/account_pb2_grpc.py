@@ -174,8 +174,11 @@ class AccountServiceServicer:
 
     def CloseAccount(self, request, context):
         """CloseAccount closes an account for good (销户): it must be without holds and empty, or the rest is
-        moved to another account of the same person. For anybody else, such as an heir, two officials move
-        it first, by corrections (ProposeAdjustment, DecideAdjustment).
+        moved to another account of the same person, for who has accounts of several kinds (当年账户,
+        历年账户). Who has one account and moves to another region (转移接续), and who is followed by
+        somebody else, such as an heir, is served by corrections (ProposeAdjustment, DecideAdjustment): two
+        officials take the balance, the account is closed, and the new region opens one (OpenAccount) and
+        books the amount by a correction of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -263,7 +266,8 @@ class AccountServiceServicer:
 
     def CreateHold(self, request, context):
         """CreateHold sets money aside for a later purchase (预留); it passes the donor's checks and counts
-        against the donor's limits from now on.
+        against the donor's limits from now on. The risk rules of the institution's region that hold or
+        refuse judge it as they would a settlement that mutual aid pays; CaptureHold is not judged again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -308,7 +312,8 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSuspense(self, request, context):
-        """ListSuspense lists money that came back for closed accounts (暂存款).
+        """ListSuspense lists money that came back for closed accounts, and premiums to be paid back to bank
+        accounts (暂存款).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,8 +41,11 @@ class AccountServiceStub:
     """UnfreezeAccount lets a frozen account pay again (解冻)."""
     CloseAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.CloseAccountRequest, _account_pb2.CloseAccountResponse]
     """CloseAccount closes an account for good (销户): it must be without holds and empty, or the rest is
-    moved to another account of the same person. For anybody else, such as an heir, two officials move
-    it first, by corrections (ProposeAdjustment, DecideAdjustment).
+    moved to another account of the same person, for who has accounts of several kinds (当年账户,
+    历年账户). Who has one account and moves to another region (转移接续), and who is followed by
+    somebody else, such as an heir, is served by corrections (ProposeAdjustment, DecideAdjustment): two
+    officials take the balance, the account is closed, and the new region opens one (OpenAccount) and
+    books the amount by a correction of its own.
     """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]
     """GetAccount returns an account with what its owner and what relatives can spend, and why. A hold
@@ -81,7 +84,8 @@ class AccountServiceStub:
     """
     CreateHold: _grpc.UnaryUnaryMultiCallable[_account_pb2.CreateHoldRequest, _account_pb2.CreateHoldResponse]
     """CreateHold sets money aside for a later purchase (预留); it passes the donor's checks and counts
-    against the donor's limits from now on.
+    against the donor's limits from now on. The risk rules of the institution's region that hold or
+    refuse judge it as they would a settlement that mutual aid pays; CaptureHold is not judged again.
     """
     CaptureHold: _grpc.UnaryUnaryMultiCallable[_account_pb2.CaptureHoldRequest, _account_pb2.CaptureHoldResponse]
     """CaptureHold debits a hold, at most its amount (扣款); the rest is released. The institution that the
@@ -99,7 +103,9 @@ class AccountServiceStub:
     nothing comes twice.
     """
     ListSuspense: _grpc.UnaryUnaryMultiCallable[_account_pb2.ListSuspenseRequest, _account_pb2.ListSuspenseResponse]
-    """ListSuspense lists money that came back for closed accounts (暂存款)."""
+    """ListSuspense lists money that came back for closed accounts, and premiums to be paid back to bank
+    accounts (暂存款).
+    """
     ResolveSuspense: _grpc.UnaryUnaryMultiCallable[_account_pb2.ResolveSuspenseRequest, _account_pb2.ResolveSuspenseResponse]
     """ResolveSuspense pays such money into another account of the same person or records that it was paid
     out.
@@ -118,8 +124,11 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """UnfreezeAccount lets a frozen account pay again (解冻)."""
     CloseAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.CloseAccountRequest, _account_pb2.CloseAccountResponse]  # type: ignore[assignment]
     """CloseAccount closes an account for good (销户): it must be without holds and empty, or the rest is
-    moved to another account of the same person. For anybody else, such as an heir, two officials move
-    it first, by corrections (ProposeAdjustment, DecideAdjustment).
+    moved to another account of the same person, for who has accounts of several kinds (当年账户,
+    历年账户). Who has one account and moves to another region (转移接续), and who is followed by
+    somebody else, such as an heir, is served by corrections (ProposeAdjustment, DecideAdjustment): two
+    officials take the balance, the account is closed, and the new region opens one (OpenAccount) and
+    books the amount by a correction of its own.
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]  # type: ignore[assignment]
     """GetAccount returns an account with what its owner and what relatives can spend, and why. A hold
@@ -158,7 +167,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """
     CreateHold: _aio.UnaryUnaryMultiCallable[_account_pb2.CreateHoldRequest, _account_pb2.CreateHoldResponse]  # type: ignore[assignment]
     """CreateHold sets money aside for a later purchase (预留); it passes the donor's checks and counts
-    against the donor's limits from now on.
+    against the donor's limits from now on. The risk rules of the institution's region that hold or
+    refuse judge it as they would a settlement that mutual aid pays; CaptureHold is not judged again.
     """
     CaptureHold: _aio.UnaryUnaryMultiCallable[_account_pb2.CaptureHoldRequest, _account_pb2.CaptureHoldResponse]  # type: ignore[assignment]
     """CaptureHold debits a hold, at most its amount (扣款); the rest is released. The institution that the
@@ -176,7 +186,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
     nothing comes twice.
     """
     ListSuspense: _aio.UnaryUnaryMultiCallable[_account_pb2.ListSuspenseRequest, _account_pb2.ListSuspenseResponse]  # type: ignore[assignment]
-    """ListSuspense lists money that came back for closed accounts (暂存款)."""
+    """ListSuspense lists money that came back for closed accounts, and premiums to be paid back to bank
+    accounts (暂存款).
+    """
     ResolveSuspense: _aio.UnaryUnaryMultiCallable[_account_pb2.ResolveSuspenseRequest, _account_pb2.ResolveSuspenseResponse]  # type: ignore[assignment]
     """ResolveSuspense pays such money into another account of the same person or records that it was paid
     out.
@@ -216,8 +228,11 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.CloseAccountResponse, _abc.Awaitable[_account_pb2.CloseAccountResponse]]:
         """CloseAccount closes an account for good (销户): it must be without holds and empty, or the rest is
-        moved to another account of the same person. For anybody else, such as an heir, two officials move
-        it first, by corrections (ProposeAdjustment, DecideAdjustment).
+        moved to another account of the same person, for who has accounts of several kinds (当年账户,
+        历年账户). Who has one account and moves to another region (转移接续), and who is followed by
+        somebody else, such as an heir, is served by corrections (ProposeAdjustment, DecideAdjustment): two
+        officials take the balance, the account is closed, and the new region opens one (OpenAccount) and
+        books the amount by a correction of its own.
         """
 
     @_abc_1.abstractmethod
@@ -322,7 +337,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.CreateHoldResponse, _abc.Awaitable[_account_pb2.CreateHoldResponse]]:
         """CreateHold sets money aside for a later purchase (预留); it passes the donor's checks and counts
-        against the donor's limits from now on.
+        against the donor's limits from now on. The risk rules of the institution's region that hold or
+        refuse judge it as they would a settlement that mutual aid pays; CaptureHold is not judged again.
         """
 
     @_abc_1.abstractmethod
@@ -376,7 +392,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_pb2.ListSuspenseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.ListSuspenseResponse, _abc.Awaitable[_account_pb2.ListSuspenseResponse]]:
-        """ListSuspense lists money that came back for closed accounts (暂存款)."""
+        """ListSuspense lists money that came back for closed accounts, and premiums to be paid back to bank
+        accounts (暂存款).
+        """
 
     @_abc_1.abstractmethod
     def ResolveSuspense(

@@ -3,7 +3,10 @@
 isort:skip_file
 Why a request was refused. Every error carries exactly one google.rpc.ErrorInfo whose domain is
 "gongji" and whose reason is the name of one of these values without its prefix; a
-google.rpc.LocalizedMessage in zh-CN says to people what to do next.
+google.rpc.LocalizedMessage in zh-CN says to people what to do next. What gRPC itself answers has
+none: a client-side deadline or a lost connection leaves the outcome unknown, so the same request is
+sent again with the same request_id; RESOURCE_EXHAUSTED without ErrorInfo is a request over the size
+limit (2.5 MiB) that was never read, so it is sent in smaller parts: a batch as several.
 """
 
 from google.protobuf import descriptor as _descriptor
@@ -316,7 +319,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     No such account (NOT_FOUND). Check the account_id.
     """
     ERROR_REASON_ACCOUNT_EXISTS: _ErrorReason.ValueType  # 132
-    """The person has an open account of this kind already (ALREADY_EXISTS). Use the account there is."""
+    """The person has an account that is open or frozen, in the books of some region, beside which this
+    one cannot stand: GENERAL stands alone, of the others there is one of a kind (ALREADY_EXISTS). Use
+    the account there is; on a move that region takes the balance by a correction (ProposeAdjustment,
+    DecideAdjustment) and closes it (CloseAccount), then open this one and book the amount likewise.
+    """
     ERROR_REASON_ACCOUNT_KIND_NOT_ALLOWED: _ErrorReason.ValueType  # 133
     """The region does not keep accounts of this kind (GENERAL or CURRENT_YEAR/PAST_YEARS)
     (FAILED_PRECONDITION). Use a kind that the region keeps.
@@ -328,8 +335,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ACCOUNT_CLOSED: _ErrorReason.ValueType  # 136
     """The account is closed (FAILED_PRECONDITION). Use another account."""
     ERROR_REASON_ACCOUNT_NOT_EMPTY: _ErrorReason.ValueType  # 137
-    """The account has a balance; name transfer_to_account_id (FAILED_PRECONDITION). Name
-    transfer_to_account_id.
+    """The account has a balance (FAILED_PRECONDITION). Name transfer_to_account_id; where the person has
+    no other account take the balance by a correction first (ProposeAdjustment, DecideAdjustment).
     """
     ERROR_REASON_ACCOUNT_HAS_HOLDS: _ErrorReason.ValueType  # 138
     """The account has open holds; resolve them first (FAILED_PRECONDITION). Capture or release the
@@ -337,8 +344,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_TRANSFER_ACCOUNT_UNSUITABLE: _ErrorReason.ValueType  # 139
     """The account to transfer to is not another open account of the same person (FAILED_PRECONDITION).
-    Name one; for anybody else, such as an heir, two officials book corrections (ProposeAdjustment,
-    DecideAdjustment).
+    Name one; for a move to another region, and for anybody else, such as an heir, two officials book
+    corrections (ProposeAdjustment, DecideAdjustment).
     """
     ERROR_REASON_INSUFFICIENT_FUNDS: _ErrorReason.ValueType  # 140
     """The spendable or shareable amount does not suffice (FAILED_PRECONDITION). Lower the amount or
@@ -400,8 +407,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     (FAILED_PRECONDITION). Preview or quote again and show who pays.
     """
     ERROR_REASON_VISIT_TYPE_NOT_SERVED: _ErrorReason.ValueType  # 176
-    """This visit type cannot be settled so (e.g. given_breakdown on another visit than INPATIENT)
-    (FAILED_PRECONDITION). Settle it by the way meant for this visit.
+    """This visit type cannot be settled so: given_breakdown on another visit than INPATIENT, INPATIENT
+    elsewhere than at a hospital, PHARMACY elsewhere than at a pharmacy (FAILED_PRECONDITION). Settle
+    it by the way meant for this visit.
     """
     ERROR_REASON_CHRONIC_DISEASE_NOT_REGISTERED: _ErrorReason.ValueType  # 177
     """A CHRONIC visit needs a registered chronic disease of the patient (FAILED_PRECONDITION).
@@ -440,7 +448,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     without mutual aid, or wait for the agency.
     """
     ERROR_REASON_REFUSED_BY_RISK_RULE: _ErrorReason.ValueType  # 187
-    """A risk rule of the region refuses this settlement; recorded with its evidence
+    """A risk rule of the region refuses this settlement or hold; recorded with its evidence
     (FAILED_PRECONDITION). Ask the agency.
     """
     ERROR_REASON_SETTLEMENT_NOT_FOUND: _ErrorReason.ValueType  # 188
@@ -487,8 +495,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PREMIUM_NOT_OFFERED: _ErrorReason.ValueType  # 231
     """---- Premium payment ----
 
-    The beneficiary's region does not offer premium payment from accounts, or not for this
-    insurance (FAILED_PRECONDITION). Pay by another channel.
+    The beneficiary's region does not offer premium payment from accounts, or not for this insurance
+    or year (FAILED_PRECONDITION). Check the year, or pay by another channel.
     """
     ERROR_REASON_PREMIUM_IN_MAINTENANCE: _ErrorReason.ValueType  # 232
     """Premium payment is under maintenance; details: the other channels and the end date
@@ -522,11 +530,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No such premium payment (NOT_FOUND). Check the payment_id."""
     ERROR_REASON_PREMIUM_PAYMENT_DECIDED: _ErrorReason.ValueType  # 240
     """The payment has been confirmed or rejected already, otherwise than now (FAILED_PRECONDITION).
-    Nothing; see GetPremiumPayment.
+    The message names its state and what can be done.
     """
     ERROR_REASON_PREMIUM_NOT_CONFIRMED: _ErrorReason.ValueType  # 241
-    """Only a confirmed payment can be refunded (FAILED_PRECONDITION). Wait for the tax authority's
-    answer.
+    """Only a confirmed payment can be refunded (FAILED_PRECONDITION). The message names its state and
+    what to do.
     """
     ERROR_REASON_PREMIUM_REFUND_CAUSE_NOT_ALLOWED: _ErrorReason.ValueType  # 242
     """The region gives no refund for this cause (FAILED_PRECONDITION). See GetPolicy for the causes."""
@@ -837,7 +845,11 @@ ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 131
 No such account (NOT_FOUND). Check the account_id.
 """
 ERROR_REASON_ACCOUNT_EXISTS: ErrorReason.ValueType  # 132
-"""The person has an open account of this kind already (ALREADY_EXISTS). Use the account there is."""
+"""The person has an account that is open or frozen, in the books of some region, beside which this
+one cannot stand: GENERAL stands alone, of the others there is one of a kind (ALREADY_EXISTS). Use
+the account there is; on a move that region takes the balance by a correction (ProposeAdjustment,
+DecideAdjustment) and closes it (CloseAccount), then open this one and book the amount likewise.
+"""
 ERROR_REASON_ACCOUNT_KIND_NOT_ALLOWED: ErrorReason.ValueType  # 133
 """The region does not keep accounts of this kind (GENERAL or CURRENT_YEAR/PAST_YEARS)
 (FAILED_PRECONDITION). Use a kind that the region keeps.
@@ -849,8 +861,8 @@ ERROR_REASON_ACCOUNT_NOT_FROZEN: ErrorReason.ValueType  # 135
 ERROR_REASON_ACCOUNT_CLOSED: ErrorReason.ValueType  # 136
 """The account is closed (FAILED_PRECONDITION). Use another account."""
 ERROR_REASON_ACCOUNT_NOT_EMPTY: ErrorReason.ValueType  # 137
-"""The account has a balance; name transfer_to_account_id (FAILED_PRECONDITION). Name
-transfer_to_account_id.
+"""The account has a balance (FAILED_PRECONDITION). Name transfer_to_account_id; where the person has
+no other account take the balance by a correction first (ProposeAdjustment, DecideAdjustment).
 """
 ERROR_REASON_ACCOUNT_HAS_HOLDS: ErrorReason.ValueType  # 138
 """The account has open holds; resolve them first (FAILED_PRECONDITION). Capture or release the
@@ -858,8 +870,8 @@ holds.
 """
 ERROR_REASON_TRANSFER_ACCOUNT_UNSUITABLE: ErrorReason.ValueType  # 139
 """The account to transfer to is not another open account of the same person (FAILED_PRECONDITION).
-Name one; for anybody else, such as an heir, two officials book corrections (ProposeAdjustment,
-DecideAdjustment).
+Name one; for a move to another region, and for anybody else, such as an heir, two officials book
+corrections (ProposeAdjustment, DecideAdjustment).
 """
 ERROR_REASON_INSUFFICIENT_FUNDS: ErrorReason.ValueType  # 140
 """The spendable or shareable amount does not suffice (FAILED_PRECONDITION). Lower the amount or
@@ -921,8 +933,9 @@ ERROR_REASON_PREVIEW_OUTDATED: ErrorReason.ValueType  # 175
 (FAILED_PRECONDITION). Preview or quote again and show who pays.
 """
 ERROR_REASON_VISIT_TYPE_NOT_SERVED: ErrorReason.ValueType  # 176
-"""This visit type cannot be settled so (e.g. given_breakdown on another visit than INPATIENT)
-(FAILED_PRECONDITION). Settle it by the way meant for this visit.
+"""This visit type cannot be settled so: given_breakdown on another visit than INPATIENT, INPATIENT
+elsewhere than at a hospital, PHARMACY elsewhere than at a pharmacy (FAILED_PRECONDITION). Settle
+it by the way meant for this visit.
 """
 ERROR_REASON_CHRONIC_DISEASE_NOT_REGISTERED: ErrorReason.ValueType  # 177
 """A CHRONIC visit needs a registered chronic disease of the patient (FAILED_PRECONDITION).
@@ -961,7 +974,7 @@ ERROR_REASON_HELD_FOR_REVIEW: ErrorReason.ValueType  # 186
 without mutual aid, or wait for the agency.
 """
 ERROR_REASON_REFUSED_BY_RISK_RULE: ErrorReason.ValueType  # 187
-"""A risk rule of the region refuses this settlement; recorded with its evidence
+"""A risk rule of the region refuses this settlement or hold; recorded with its evidence
 (FAILED_PRECONDITION). Ask the agency.
 """
 ERROR_REASON_SETTLEMENT_NOT_FOUND: ErrorReason.ValueType  # 188
@@ -1008,8 +1021,8 @@ for its state.
 ERROR_REASON_PREMIUM_NOT_OFFERED: ErrorReason.ValueType  # 231
 """---- Premium payment ----
 
-The beneficiary's region does not offer premium payment from accounts, or not for this
-insurance (FAILED_PRECONDITION). Pay by another channel.
+The beneficiary's region does not offer premium payment from accounts, or not for this insurance
+or year (FAILED_PRECONDITION). Check the year, or pay by another channel.
 """
 ERROR_REASON_PREMIUM_IN_MAINTENANCE: ErrorReason.ValueType  # 232
 """Premium payment is under maintenance; details: the other channels and the end date
@@ -1043,11 +1056,11 @@ ERROR_REASON_PREMIUM_PAYMENT_NOT_FOUND: ErrorReason.ValueType  # 239
 """No such premium payment (NOT_FOUND). Check the payment_id."""
 ERROR_REASON_PREMIUM_PAYMENT_DECIDED: ErrorReason.ValueType  # 240
 """The payment has been confirmed or rejected already, otherwise than now (FAILED_PRECONDITION).
-Nothing; see GetPremiumPayment.
+The message names its state and what can be done.
 """
 ERROR_REASON_PREMIUM_NOT_CONFIRMED: ErrorReason.ValueType  # 241
-"""Only a confirmed payment can be refunded (FAILED_PRECONDITION). Wait for the tax authority's
-answer.
+"""Only a confirmed payment can be refunded (FAILED_PRECONDITION). The message names its state and
+what to do.
 """
 ERROR_REASON_PREMIUM_REFUND_CAUSE_NOT_ALLOWED: ErrorReason.ValueType  # 242
 """The region gives no refund for this cause (FAILED_PRECONDITION). See GetPolicy for the causes."""

@@ -3,7 +3,10 @@
 isort:skip_file
 Why a request was refused. Every error carries exactly one google.rpc.ErrorInfo whose domain is
 "gongji" and whose reason is the name of one of these values without its prefix; a
-google.rpc.LocalizedMessage in zh-CN says to people what to do next.
+google.rpc.LocalizedMessage in zh-CN says to people what to do next. What gRPC itself answers has
+none: a client-side deadline or a lost connection leaves the outcome unknown, so the same request is
+sent again with the same request_id; RESOURCE_EXHAUSTED without ErrorInfo is a request over the size
+limit (2.5 MiB) that was never read, so it is sent in smaller parts: a batch as several.
 """
 
 from collections import abc as _abc

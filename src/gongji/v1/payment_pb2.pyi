@@ -37,7 +37,9 @@ class _PremiumPaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_P
     PREMIUM_PAYMENT_STATE_CONFIRMED: _PremiumPaymentState.ValueType  # 2
     """Collected; the year is paid (缴费成功)."""
     PREMIUM_PAYMENT_STATE_REJECTED: _PremiumPaymentState.ValueType  # 3
-    """Refused by the tax authority; the donor is refunded (缴费失败、已退回)."""
+    """Refused by the tax authority; the donor is refunded (缴费失败、已退回). Also a payment elsewhere whose
+    record was taken back.
+    """
     PREMIUM_PAYMENT_STATE_REFUND_REQUESTED: _PremiumPaymentState.ValueType  # 4
     """A refund waits for the agency (退费待审批)."""
     PREMIUM_PAYMENT_STATE_REFUNDED: _PremiumPaymentState.ValueType  # 5
@@ -53,7 +55,9 @@ PREMIUM_PAYMENT_STATE_SUBMITTED: PremiumPaymentState.ValueType  # 1
 PREMIUM_PAYMENT_STATE_CONFIRMED: PremiumPaymentState.ValueType  # 2
 """Collected; the year is paid (缴费成功)."""
 PREMIUM_PAYMENT_STATE_REJECTED: PremiumPaymentState.ValueType  # 3
-"""Refused by the tax authority; the donor is refunded (缴费失败、已退回)."""
+"""Refused by the tax authority; the donor is refunded (缴费失败、已退回). Also a payment elsewhere whose
+record was taken back.
+"""
 PREMIUM_PAYMENT_STATE_REFUND_REQUESTED: PremiumPaymentState.ValueType  # 4
 """A refund waits for the agency (退费待审批)."""
 PREMIUM_PAYMENT_STATE_REFUNDED: PremiumPaymentState.ValueType  # 5
@@ -111,7 +115,9 @@ class _PremiumRefundToEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Premi
     PREMIUM_REFUND_TO_PAYER_ACCOUNT: _PremiumRefundTo.ValueType  # 1
     """To the personal account that paid (退回代缴人个人账户)."""
     PREMIUM_REFUND_TO_BANK: _PremiumRefundTo.ValueType  # 2
-    """To a bank account, by the agency (退至银行账户)."""
+    """To a bank account, by the agency of the donor's account out of suspense (退至银行账户): ListSuspense,
+    ResolveSuspense.
+    """
 
 class PremiumRefundTo(_PremiumRefundTo, metaclass=_PremiumRefundToEnumTypeWrapper):
     """Where a premium is paid back to (退费去向)."""
@@ -121,7 +127,9 @@ PREMIUM_REFUND_TO_UNSPECIFIED: PremiumRefundTo.ValueType  # 0
 PREMIUM_REFUND_TO_PAYER_ACCOUNT: PremiumRefundTo.ValueType  # 1
 """To the personal account that paid (退回代缴人个人账户)."""
 PREMIUM_REFUND_TO_BANK: PremiumRefundTo.ValueType  # 2
-"""To a bank account, by the agency (退至银行账户)."""
+"""To a bank account, by the agency of the donor's account out of suspense (退至银行账户): ListSuspense,
+ResolveSuspense.
+"""
 Global___PremiumRefundTo: _TypeAlias = PremiumRefundTo  # noqa: Y015
 
 class _PremiumRefundDecision:
@@ -184,6 +192,7 @@ class PremiumPayment(_message.Message):
     EXTERNAL_CHANNEL_FIELD_NUMBER: _builtins.int
     PAID_TWICE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    IN_SUSPENSE_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """Id of the payment."""
     state: Global___PremiumPaymentState.ValueType
@@ -226,6 +235,11 @@ class PremiumPayment(_message.Message):
     """The year is paid more than once; the agency sees to it (重复缴费)."""
     request_id: _builtins.str
     """The caller's own request_id of the payment; empty in answers to others."""
+    in_suspense: _builtins.bool
+    """What came back, of a rejection or a refund, went at least in part to suspense (暂存款) instead of the
+    account that paid, for that is closed or the region pays back to bank accounts: the agency of the
+    account's region pays it out. It stays set when that is done. Shown to the donor and to staff.
+    """
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___PremiumLeg]:
         """The debit, one leg an account; shown to the donor and to staff."""
@@ -248,7 +262,9 @@ class PremiumPayment(_message.Message):
 
     @_builtins.property
     def submitted_by(self) -> _types_pb2.Actor:
-        """Who ordered it: the donor, a guardian, a clerk, or the tax authority."""
+        """Who ordered it: the donor, a guardian, a clerk, or the tax authority; which member of staff is
+        shown to staff.
+        """
 
     @_builtins.property
     def answered_at(self) -> _timestamp_pb2.Timestamp:
@@ -295,10 +311,11 @@ class PremiumPayment(_message.Message):
         external_channel: _builtins.str = ...,
         paid_twice: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        in_suspense: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_due_on", b"answer_due_on", "answered_at", b"answered_at", "benefit_from", b"benefit_from", "paid_on", b"paid_on", "policy", b"policy", "refund", b"refund", "submitted_at", b"submitted_at", "submitted_by", b"submitted_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_due_on", b"answer_due_on", "answered_at", b"answered_at", "beneficiary_id", b"beneficiary_id", "beneficiary_name", b"beneficiary_name", "benefit_from", b"benefit_from", "binding_id", b"binding_id", "donor_id", b"donor_id", "donor_name", b"donor_name", "external_channel", b"external_channel", "group", b"group", "insurance", b"insurance", "legs", b"legs", "paid_on", b"paid_on", "paid_twice", b"paid_twice", "payable_fen", b"payable_fen", "payment_id", b"payment_id", "policy", b"policy", "refund", b"refund", "refund_journal_id", b"refund_journal_id", "region", b"region", "reject_reason", b"reject_reason", "request_id", b"request_id", "standard_fen", b"standard_fen", "state", b"state", "submitted_at", b"submitted_at", "submitted_by", b"submitted_by", "subsidy_fen", b"subsidy_fen", "tax_voucher_no", b"tax_voucher_no", "wait_months", b"wait_months", "year", b"year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_due_on", b"answer_due_on", "answered_at", b"answered_at", "beneficiary_id", b"beneficiary_id", "beneficiary_name", b"beneficiary_name", "benefit_from", b"benefit_from", "binding_id", b"binding_id", "donor_id", b"donor_id", "donor_name", b"donor_name", "external_channel", b"external_channel", "group", b"group", "in_suspense", b"in_suspense", "insurance", b"insurance", "legs", b"legs", "paid_on", b"paid_on", "paid_twice", b"paid_twice", "payable_fen", b"payable_fen", "payment_id", b"payment_id", "policy", b"policy", "refund", b"refund", "refund_journal_id", b"refund_journal_id", "region", b"region", "reject_reason", b"reject_reason", "request_id", b"request_id", "standard_fen", b"standard_fen", "state", b"state", "submitted_at", b"submitted_at", "submitted_by", b"submitted_by", "subsidy_fen", b"subsidy_fen", "tax_voucher_no", b"tax_voucher_no", "wait_months", b"wait_months", "year", b"year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -365,14 +382,14 @@ class PremiumRefund(_message.Message):
     amount_fen: _builtins.int
     """Amount, fen: what was debited."""
     refund_to: Global___PremiumRefundTo.ValueType
-    """Where it goes."""
+    """Where it goes by the region's rules; what could not go there is in_suspense."""
     @_builtins.property
     def requested_at(self) -> _timestamp_pb2.Timestamp:
         """When it was asked for."""
 
     @_builtins.property
     def requested_by(self) -> _types_pb2.Actor:
-        """Who asked."""
+        """Who asked; which member of staff is shown to staff."""
 
     @_builtins.property
     def decided_at(self) -> _timestamp_pb2.Timestamp:
@@ -594,7 +611,7 @@ class QuotePremiumResponse(_message.Message):
     in_window: _builtins.bool
     """Today lies in the window."""
     wait_months: _builtins.int
-    """Months without benefit if paid today (等待期)."""
+    """Months without benefit if paid today (等待期); 0 where the year can't be paid any more."""
     group: _builtins.str
     """Special group that brings the subsidy (特殊群体, psn_idet_type); empty: none."""
     late: _builtins.bool
@@ -617,7 +634,7 @@ class QuotePremiumResponse(_message.Message):
 
     @_builtins.property
     def benefit_from(self) -> _date_pb2.Date:
-        """First day of benefit if paid today (待遇享受开始日期)."""
+        """First day of benefit if paid today (待遇享受开始日期); absent where the year can't be paid any more."""
 
     @_builtins.property
     def maintenance(self) -> Global___PremiumMaintenance:
@@ -747,7 +764,7 @@ class ConfirmPremiumRequest(_message.Message):
     payment_id: _builtins.str
     """Id of the payment."""
     tax_voucher_no: _builtins.str
-    """Voucher of the tax authority (税票号), at most 64 characters."""
+    """Voucher of the tax authority (税票号), 1 to 64 characters."""
     def __init__(
         self,
         *,
@@ -805,7 +822,9 @@ class RejectPremiumRequest(_message.Message):
     payment_id: _builtins.str
     """Id of the payment."""
     reason: _builtins.str
-    """Reason, 1 to 500 characters; shown to both people."""
+    """Reason, 1 to 500 characters; shown to both people. Of a payment elsewhere, why the record is taken
+    back.
+    """
     def __init__(
         self,
         *,
@@ -998,7 +1017,7 @@ class RecordExternalPremiumRequest(_message.Message):
     name: _builtins.str
     """Name of the beneficiary (psn_name), needed with certificate, at most 50 characters."""
     year: _builtins.int
-    """Insurance year (参保年度), 2000 to 2999."""
+    """Insurance year (参保年度), 2000 to 2999, at most the next one."""
     insurance: _types_pb2.Insurance.ValueType
     """RESIDENT or LONG_TERM_CARE (险种, insutype 390, 410)."""
     amount_fen: _builtins.int
@@ -1006,14 +1025,14 @@ class RecordExternalPremiumRequest(_message.Message):
     external_channel: _builtins.str
     """Where it was paid (缴费渠道), 1 to 64 characters."""
     tax_voucher_no: _builtins.str
-    """Voucher of the tax authority (税票号), at most 64 characters."""
+    """Voucher of the tax authority (税票号), at most 64 characters; the same voucher is the same collection."""
     @_builtins.property
     def certificate(self) -> _types_pb2.Certificate:
         """Certificate of the beneficiary (psn_cert_type, certno); absent: by id."""
 
     @_builtins.property
     def paid_on(self) -> _date_pb2.Date:
-        """Day of payment (缴费日期)."""
+        """Day of payment (缴费日期), from 1 January of the year before the insurance year to today."""
 
     def __init__(
         self,
@@ -1049,7 +1068,7 @@ class RecordExternalPremiumResponse(_message.Message):
     """Whether this is the first answer to the same request_id again."""
     @_builtins.property
     def payment(self) -> Global___PremiumPayment:
-        """The payment, CONFIRMED; paid_twice when the year was paid before."""
+        """The payment, CONFIRMED; paid_twice when the year was paid before. Or the one with this voucher."""
 
     def __init__(
         self,

@@ -28,7 +28,8 @@ if _version_not_supported:
 class PaymentServiceStub:
     """PaymentService (代缴) pays a year's premium once, whole, from one donor's account; the beneficiary's
     region decides amount, window, waiting and refund. States: SUBMITTED -> CONFIRMED or REJECTED;
-    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED.
+    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED; what was paid elsewhere begins as CONFIRMED
+    and can be taken back: REJECTED.
     """
 
     def __init__(self, channel):
@@ -87,13 +88,15 @@ class PaymentServiceStub:
 class PaymentServiceServicer:
     """PaymentService (代缴) pays a year's premium once, whole, from one donor's account; the beneficiary's
     region decides amount, window, waiting and refund. States: SUBMITTED -> CONFIRMED or REJECTED;
-    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED.
+    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED; what was paid elsewhere begins as CONFIRMED
+    and can be taken back: REJECTED.
     """
 
     def QuotePremium(self, request, context):
         """QuotePremium says what a year costs somebody and why, until when it can be paid, by whom, and
-        when benefits begin. For the beneficiary, a guardian, each donor bound to the beneficiary, and
-        clerks of the region of one of them; a donor is told of no other donor.
+        when benefits begin. For the beneficiary, a guardian, each donor whose binding with the
+        beneficiary was approved and is ACTIVE or SUSPENDED, and clerks of the region of one of them; a
+        donor is told of no other donor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,7 +104,8 @@ class PaymentServiceServicer:
 
     def PayPremium(self, request, context):
         """PayPremium debits the donor and hands the payment to the tax authority, in one step; once per
-        beneficiary, year and insurance, whoever pays.
+        beneficiary, year and insurance, whoever pays. Who has no approved binding that lives is told
+        PREMIUM_BINDING_MISSING before anything else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +124,9 @@ class PaymentServiceServicer:
     def RejectPremium(self, request, context):
         """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once.
         Told again with the same reason, under any request_id, it is answered with the payment as it
-        stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED.
+        stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED. Of a premium that
+        RecordExternalPremium recorded by mistake it takes the record back: the year is free again, and
+        nobody is refunded here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +152,9 @@ class PaymentServiceServicer:
     def RecordExternalPremium(self, request, context):
         """RecordExternalPremium records a premium that was paid by another channel (其他渠道缴费): always
         recorded, the year counts as paid. Two payments of a year, here or elsewhere, are both marked
-        paid_twice for the agency, until one of them is rejected or paid back.
+        paid_twice for the agency, until one of them is rejected or paid back. The tax_voucher_no of a
+        living payment of the same person, year, insurance and region, here or elsewhere, is the same
+        collection: it is answered with that payment as it stands, and nothing is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,7 +235,8 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 class PaymentService:
     """PaymentService (代缴) pays a year's premium once, whole, from one donor's account; the beneficiary's
     region decides amount, window, waiting and refund. States: SUBMITTED -> CONFIRMED or REJECTED;
-    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED.
+    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED; what was paid elsewhere begins as CONFIRMED
+    and can be taken back: REJECTED.
     """
 
     @staticmethod

@@ -31,7 +31,8 @@ GRPC_VERSION: str
 class PaymentServiceStub:
     """PaymentService (代缴) pays a year's premium once, whole, from one donor's account; the beneficiary's
     region decides amount, window, waiting and refund. States: SUBMITTED -> CONFIRMED or REJECTED;
-    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED.
+    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED; what was paid elsewhere begins as CONFIRMED
+    and can be taken back: REJECTED.
     """
 
     @_typing.overload
@@ -40,12 +41,14 @@ class PaymentServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PaymentServiceAsyncStub: ...
     QuotePremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.QuotePremiumRequest, _payment_pb2.QuotePremiumResponse]
     """QuotePremium says what a year costs somebody and why, until when it can be paid, by whom, and
-    when benefits begin. For the beneficiary, a guardian, each donor bound to the beneficiary, and
-    clerks of the region of one of them; a donor is told of no other donor.
+    when benefits begin. For the beneficiary, a guardian, each donor whose binding with the
+    beneficiary was approved and is ACTIVE or SUSPENDED, and clerks of the region of one of them; a
+    donor is told of no other donor.
     """
     PayPremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.PayPremiumRequest, _payment_pb2.PayPremiumResponse]
     """PayPremium debits the donor and hands the payment to the tax authority, in one step; once per
-    beneficiary, year and insurance, whoever pays.
+    beneficiary, year and insurance, whoever pays. Who has no approved binding that lives is told
+    PREMIUM_BINDING_MISSING before anything else.
     """
     ConfirmPremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ConfirmPremiumRequest, _payment_pb2.ConfirmPremiumResponse]
     """ConfirmPremium is the tax authority's word that the premium is collected (税务确认); the year
@@ -56,7 +59,9 @@ class PaymentServiceStub:
     RejectPremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.RejectPremiumRequest, _payment_pb2.RejectPremiumResponse]
     """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once.
     Told again with the same reason, under any request_id, it is answered with the payment as it
-    stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED.
+    stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED. Of a premium that
+    RecordExternalPremium recorded by mistake it takes the record back: the year is free again, and
+    nobody is refunded here.
     """
     RefundPremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.RefundPremiumRequest, _payment_pb2.RefundPremiumResponse]
     """RefundPremium asks for a confirmed premium back (退费), by its donor or a clerk for the donor,
@@ -70,7 +75,9 @@ class PaymentServiceStub:
     RecordExternalPremium: _grpc.UnaryUnaryMultiCallable[_payment_pb2.RecordExternalPremiumRequest, _payment_pb2.RecordExternalPremiumResponse]
     """RecordExternalPremium records a premium that was paid by another channel (其他渠道缴费): always
     recorded, the year counts as paid. Two payments of a year, here or elsewhere, are both marked
-    paid_twice for the agency, until one of them is rejected or paid back.
+    paid_twice for the agency, until one of them is rejected or paid back. The tax_voucher_no of a
+    living payment of the same person, year, insurance and region, here or elsewhere, is the same
+    collection: it is answered with that payment as it stands, and nothing is recorded.
     """
     GetPremiumPayment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPremiumPaymentRequest, _payment_pb2.GetPremiumPaymentResponse]
     """GetPremiumPayment reads one payment: the donor sees the debit, the beneficiary the payment
@@ -85,18 +92,21 @@ class PaymentServiceStub:
 class PaymentServiceAsyncStub(PaymentServiceStub):
     """PaymentService (代缴) pays a year's premium once, whole, from one donor's account; the beneficiary's
     region decides amount, window, waiting and refund. States: SUBMITTED -> CONFIRMED or REJECTED;
-    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED.
+    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED; what was paid elsewhere begins as CONFIRMED
+    and can be taken back: REJECTED.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     QuotePremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.QuotePremiumRequest, _payment_pb2.QuotePremiumResponse]  # type: ignore[assignment]
     """QuotePremium says what a year costs somebody and why, until when it can be paid, by whom, and
-    when benefits begin. For the beneficiary, a guardian, each donor bound to the beneficiary, and
-    clerks of the region of one of them; a donor is told of no other donor.
+    when benefits begin. For the beneficiary, a guardian, each donor whose binding with the
+    beneficiary was approved and is ACTIVE or SUSPENDED, and clerks of the region of one of them; a
+    donor is told of no other donor.
     """
     PayPremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.PayPremiumRequest, _payment_pb2.PayPremiumResponse]  # type: ignore[assignment]
     """PayPremium debits the donor and hands the payment to the tax authority, in one step; once per
-    beneficiary, year and insurance, whoever pays.
+    beneficiary, year and insurance, whoever pays. Who has no approved binding that lives is told
+    PREMIUM_BINDING_MISSING before anything else.
     """
     ConfirmPremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.ConfirmPremiumRequest, _payment_pb2.ConfirmPremiumResponse]  # type: ignore[assignment]
     """ConfirmPremium is the tax authority's word that the premium is collected (税务确认); the year
@@ -107,7 +117,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     RejectPremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.RejectPremiumRequest, _payment_pb2.RejectPremiumResponse]  # type: ignore[assignment]
     """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once.
     Told again with the same reason, under any request_id, it is answered with the payment as it
-    stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED.
+    stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED. Of a premium that
+    RecordExternalPremium recorded by mistake it takes the record back: the year is free again, and
+    nobody is refunded here.
     """
     RefundPremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.RefundPremiumRequest, _payment_pb2.RefundPremiumResponse]  # type: ignore[assignment]
     """RefundPremium asks for a confirmed premium back (退费), by its donor or a clerk for the donor,
@@ -121,7 +133,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     RecordExternalPremium: _aio.UnaryUnaryMultiCallable[_payment_pb2.RecordExternalPremiumRequest, _payment_pb2.RecordExternalPremiumResponse]  # type: ignore[assignment]
     """RecordExternalPremium records a premium that was paid by another channel (其他渠道缴费): always
     recorded, the year counts as paid. Two payments of a year, here or elsewhere, are both marked
-    paid_twice for the agency, until one of them is rejected or paid back.
+    paid_twice for the agency, until one of them is rejected or paid back. The tax_voucher_no of a
+    living payment of the same person, year, insurance and region, here or elsewhere, is the same
+    collection: it is answered with that payment as it stands, and nothing is recorded.
     """
     GetPremiumPayment: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPremiumPaymentRequest, _payment_pb2.GetPremiumPaymentResponse]  # type: ignore[assignment]
     """GetPremiumPayment reads one payment: the donor sees the debit, the beneficiary the payment
@@ -135,7 +149,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """PaymentService (代缴) pays a year's premium once, whole, from one donor's account; the beneficiary's
     region decides amount, window, waiting and refund. States: SUBMITTED -> CONFIRMED or REJECTED;
-    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED.
+    CONFIRMED -> REFUND_REQUESTED -> REFUNDED or CONFIRMED; what was paid elsewhere begins as CONFIRMED
+    and can be taken back: REJECTED.
     """
 
     @_abc_1.abstractmethod
@@ -145,8 +160,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.QuotePremiumResponse, _abc.Awaitable[_payment_pb2.QuotePremiumResponse]]:
         """QuotePremium says what a year costs somebody and why, until when it can be paid, by whom, and
-        when benefits begin. For the beneficiary, a guardian, each donor bound to the beneficiary, and
-        clerks of the region of one of them; a donor is told of no other donor.
+        when benefits begin. For the beneficiary, a guardian, each donor whose binding with the
+        beneficiary was approved and is ACTIVE or SUSPENDED, and clerks of the region of one of them; a
+        donor is told of no other donor.
         """
 
     @_abc_1.abstractmethod
@@ -156,7 +172,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.PayPremiumResponse, _abc.Awaitable[_payment_pb2.PayPremiumResponse]]:
         """PayPremium debits the donor and hands the payment to the tax authority, in one step; once per
-        beneficiary, year and insurance, whoever pays.
+        beneficiary, year and insurance, whoever pays. Who has no approved binding that lives is told
+        PREMIUM_BINDING_MISSING before anything else.
         """
 
     @_abc_1.abstractmethod
@@ -179,7 +196,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.RejectPremiumResponse, _abc.Awaitable[_payment_pb2.RejectPremiumResponse]]:
         """RejectPremium is the tax authority's refusal (税务退回); the donor is refunded by itself, at once.
         Told again with the same reason, under any request_id, it is answered with the payment as it
-        stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED.
+        stands; with another reason, or after a confirmation: PREMIUM_PAYMENT_DECIDED. Of a premium that
+        RecordExternalPremium recorded by mistake it takes the record back: the year is free again, and
+        nobody is refunded here.
         """
 
     @_abc_1.abstractmethod
@@ -211,7 +230,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.RecordExternalPremiumResponse, _abc.Awaitable[_payment_pb2.RecordExternalPremiumResponse]]:
         """RecordExternalPremium records a premium that was paid by another channel (其他渠道缴费): always
         recorded, the year counts as paid. Two payments of a year, here or elsewhere, are both marked
-        paid_twice for the agency, until one of them is rejected or paid back.
+        paid_twice for the agency, until one of them is rejected or paid back. The tax_voucher_no of a
+        living payment of the same person, year, insurance and region, here or elsewhere, is the same
+        collection: it is answered with that payment as it stands, and nothing is recorded.
         """
 
     @_abc_1.abstractmethod

@@ -752,6 +752,7 @@ class AuditRecord(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    PERSON_IDS_FIELD_NUMBER: _builtins.int
     audit_record_id: _builtins.str
     """Id of the record."""
     origin: _builtins.str
@@ -761,11 +762,13 @@ class AuditRecord(_message.Message):
     the name of a worker.
     """
     subject_kind: _builtins.str
-    """Kind of what it was done to, for example "binding", "account", "person"."""
+    """Kind of what it was done to, for example "binding", "account", "person"; of a list of all that is
+    a region's, "region".
+    """
     subject_id: _builtins.str
-    """Id of what it was done to."""
+    """Id of what it was done to: of a read, what the request named."""
     region: _builtins.str
-    """Region whose trail this is, 6 digits."""
+    """Region whose trail this is, 6 digits: of a read, the region of whoever read."""
     request_id: _builtins.str
     """request_id of the call, where it had one."""
     reason: _builtins.str
@@ -780,7 +783,11 @@ class AuditRecord(_message.Message):
 
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditChange]:
-        """The fields that changed."""
+        """The fields that changed; empty for a read, and for a person put as before."""
+
+    @_builtins.property
+    def person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a read: ids of the people whose data the answer showed."""
 
     def __init__(
         self,
@@ -796,10 +803,11 @@ class AuditRecord(_message.Message):
         changes: _abc.Iterable[Global___AuditChange] | None = ...,
         request_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        person_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "audit_record_id", b"audit_record_id", "changes", b"changes", "origin", b"origin", "reason", b"reason", "recorded_at", b"recorded_at", "region", b"region", "request_id", b"request_id", "subject_id", b"subject_id", "subject_kind", b"subject_kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "audit_record_id", b"audit_record_id", "changes", b"changes", "origin", b"origin", "person_ids", b"person_ids", "reason", b"reason", "recorded_at", b"recorded_at", "region", b"region", "request_id", b"request_id", "subject_id", b"subject_id", "subject_kind", b"subject_kind"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -817,9 +825,11 @@ class AuditChange(_message.Message):
     field: _builtins.str
     """Path of the field."""
     before: _builtins.str
-    """Value before, as JSON text; empty: there was none. What identifies a person is masked."""
+    """Value before, as JSON text; empty: there was none. What identifies a person, or tells an illness,
+    is "***".
+    """
     after: _builtins.str
-    """Value after, as JSON text; empty: there is none. What identifies a person is masked."""
+    """Value after, as JSON text; empty: there is none. Hidden as before."""
     def __init__(
         self,
         *,
@@ -875,7 +885,9 @@ class PutPersonResponse(_message.Message):
     created: _builtins.bool
     """Whether the person was not known before."""
     replayed: _builtins.bool
-    """Whether this is the first answer to the same request_id again."""
+    """Whether this is the first answer to the same request_id again; names and numbers are masked
+    there, because an answer is not kept with them.
+    """
     @_builtins.property
     def person(self) -> Global___Person:
         """The person, with person_id."""
@@ -932,7 +944,9 @@ class BatchPutPersonsResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
-    """Whether this is the first answer to the same request_id again."""
+    """Whether this is the first answer to the same request_id again; names and numbers are masked
+    there, because an answer is not kept with them.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchPutPersonsResult]:
         """One result a person, in the request's order."""
@@ -1305,7 +1319,9 @@ class ListAuditRecordsRequest(_message.Message):
     subject_kind: _builtins.str
     """Only of this kind, for example "binding"; empty: all."""
     subject_id: _builtins.str
-    """Only of this thing: an id, institution code or region; empty: all."""
+    """Only of this thing: an id, institution code or region; of a person, reads that showed the
+    person's data are found too; empty: all.
+    """
     actor: _builtins.str
     """Only by this person behind the caller (staff number or person id); empty: all."""
     page_size: _builtins.int

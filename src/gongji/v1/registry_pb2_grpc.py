@@ -151,8 +151,9 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditRecords(self, request, context):
-        """ListAuditRecords lists who did what, when, from where, with the values before and after, newest
-        first; only records of the caller's region.
+        """ListAuditRecords lists who did what, when, from where, newest first; only records of the caller's
+        region: every change, with the values before and after, and every read by staff or a platform of
+        what is somebody's, this list included.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

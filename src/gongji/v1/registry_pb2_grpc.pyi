@@ -66,8 +66,9 @@ class RegistryServiceStub:
     region's own row before its province's before the nation's, the latest of each code.
     """
     ListAuditRecords: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListAuditRecordsRequest, _registry_pb2.ListAuditRecordsResponse]
-    """ListAuditRecords lists who did what, when, from where, with the values before and after, newest
-    first; only records of the caller's region.
+    """ListAuditRecords lists who did what, when, from where, newest first; only records of the caller's
+    region: every change, with the values before and after, and every read by staff or a platform of
+    what is somebody's, this list included.
     """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetPolicyRequest, _registry_pb2.GetPolicyResponse]
     """GetPolicy reads the rules of a region in force on a day, each value with its source (ULQ-25)."""
@@ -110,8 +111,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     region's own row before its province's before the nation's, the latest of each code.
     """
     ListAuditRecords: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListAuditRecordsRequest, _registry_pb2.ListAuditRecordsResponse]  # type: ignore[assignment]
-    """ListAuditRecords lists who did what, when, from where, with the values before and after, newest
-    first; only records of the caller's region.
+    """ListAuditRecords lists who did what, when, from where, newest first; only records of the caller's
+    region: every change, with the values before and after, and every read by staff or a platform of
+    what is somebody's, this list included.
     """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetPolicyRequest, _registry_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """GetPolicy reads the rules of a region in force on a day, each value with its source (ULQ-25)."""
@@ -199,8 +201,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.ListAuditRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ListAuditRecordsResponse, _abc.Awaitable[_registry_pb2.ListAuditRecordsResponse]]:
-        """ListAuditRecords lists who did what, when, from where, with the values before and after, newest
-        first; only records of the caller's region.
+        """ListAuditRecords lists who did what, when, from where, newest first; only records of the caller's
+        region: every change, with the values before and after, and every read by staff or a platform of
+        what is somebody's, this list included.
         """
 
     @_abc_1.abstractmethod

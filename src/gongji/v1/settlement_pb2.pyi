@@ -33,11 +33,11 @@ class _VisitTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VisitType.V
     VISIT_TYPE_UNSPECIFIED: _VisitType.ValueType  # 0
     """Not stated: refused."""
     VISIT_TYPE_OUTPATIENT: _VisitType.ValueType  # 1
-    """Ordinary outpatient visit (普通门诊, med_type 11)."""
+    """Ordinary outpatient visit (普通门诊, med_type 11), or a purchase at a pharmacy as one (门诊统筹)."""
     VISIT_TYPE_CHRONIC: _VisitType.ValueType  # 2
     """Outpatient visit for a registered chronic or special disease (门诊慢特病, med_type 14)."""
     VISIT_TYPE_PHARMACY: _VisitType.ValueType  # 3
-    """Purchase at a retail pharmacy (定点药店购药, med_type 41)."""
+    """Purchase at a retail pharmacy (定点药店购药, med_type 41); nowhere else."""
     VISIT_TYPE_INPATIENT: _VisitType.ValueType  # 4
     """Hospital stay (住院, med_type 21); priced elsewhere, comes with given_breakdown."""
 
@@ -47,11 +47,11 @@ class VisitType(_VisitType, metaclass=_VisitTypeEnumTypeWrapper):
 VISIT_TYPE_UNSPECIFIED: VisitType.ValueType  # 0
 """Not stated: refused."""
 VISIT_TYPE_OUTPATIENT: VisitType.ValueType  # 1
-"""Ordinary outpatient visit (普通门诊, med_type 11)."""
+"""Ordinary outpatient visit (普通门诊, med_type 11), or a purchase at a pharmacy as one (门诊统筹)."""
 VISIT_TYPE_CHRONIC: VisitType.ValueType  # 2
 """Outpatient visit for a registered chronic or special disease (门诊慢特病, med_type 14)."""
 VISIT_TYPE_PHARMACY: VisitType.ValueType  # 3
-"""Purchase at a retail pharmacy (定点药店购药, med_type 41)."""
+"""Purchase at a retail pharmacy (定点药店购药, med_type 41); nowhere else."""
 VISIT_TYPE_INPATIENT: VisitType.ValueType  # 4
 """Hospital stay (住院, med_type 21); priced elsewhere, comes with given_breakdown."""
 Global___VisitType: _TypeAlias = VisitType  # noqa: Y015
@@ -205,11 +205,11 @@ class _RiskActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAction
     RISK_ACTION_UNSPECIFIED: _RiskAction.ValueType  # 0
     """Not stated."""
     RISK_ACTION_ADVISE: _RiskAction.ValueType  # 1
-    """Tells the agency, the settlement goes on (提示)."""
+    """Tells the agency, the call goes on (提示)."""
     RISK_ACTION_HOLD: _RiskAction.ValueType  # 2
     """Holds mutual aid until the agency decides (HELD_FOR_REVIEW) (待审)."""
     RISK_ACTION_DENY: _RiskAction.ValueType  # 3
-    """Refuses the settlement (REFUSED_BY_RISK_RULE) (拒绝)."""
+    """Refuses the settlement or hold (REFUSED_BY_RISK_RULE) (拒绝)."""
 
 class RiskAction(_RiskAction, metaclass=_RiskActionEnumTypeWrapper):
     """What a risk signal does (风险处置)."""
@@ -217,11 +217,11 @@ class RiskAction(_RiskAction, metaclass=_RiskActionEnumTypeWrapper):
 RISK_ACTION_UNSPECIFIED: RiskAction.ValueType  # 0
 """Not stated."""
 RISK_ACTION_ADVISE: RiskAction.ValueType  # 1
-"""Tells the agency, the settlement goes on (提示)."""
+"""Tells the agency, the call goes on (提示)."""
 RISK_ACTION_HOLD: RiskAction.ValueType  # 2
 """Holds mutual aid until the agency decides (HELD_FOR_REVIEW) (待审)."""
 RISK_ACTION_DENY: RiskAction.ValueType  # 3
-"""Refuses the settlement (REFUSED_BY_RISK_RULE) (拒绝)."""
+"""Refuses the settlement or hold (REFUSED_BY_RISK_RULE) (拒绝)."""
 Global___RiskAction: _TypeAlias = RiskAction  # noqa: Y015
 
 class _RiskSignalState:
@@ -642,7 +642,9 @@ class Leg(_message.Message):
     region: _builtins.str
     """Pooling region whose money it is (统筹区)."""
     donor_name: _builtins.str
-    """Name of the donor, masked (张*); empty for SELF."""
+    """Name of the donor, masked (张*); of several in a settlement that look alike each with its number, in
+    the order in which they pay (张*（1）); empty for SELF.
+    """
     binding_id: _builtins.str
     """The binding that let the donor pay (共济绑定); empty for SELF."""
     amount_fen: _builtins.int
@@ -1161,7 +1163,7 @@ class PatientEnrolment(_message.Message):
     person_type: _types_pb2.PersonType.ValueType
     """Type of the person (psn_type)."""
     usable: _builtins.bool
-    """A settlement can use it today (正常参保, psn_insu_stas 1)."""
+    """A settlement can use it today at this institution (正常参保, psn_insu_stas 1)."""
     benefits_run: _builtins.bool
     """The fund's benefits run today (待遇享受标志, trt_enjymnt_flag)."""
     reason: _builtins.str
@@ -2205,12 +2207,15 @@ class RiskEvidence(_message.Message):
     SETTLEMENT_ID_FIELD_NUMBER: _builtins.int
     INSTITUTION_CODE_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The fact, in zh-CN, without names and numbers of certificates."""
     settlement_id: _builtins.str
     """The settlement it is about; empty when about none."""
     institution_code: _builtins.str
     """The institution it is about; empty when about none."""
+    hold_id: _builtins.str
+    """The hold it is about; empty when about none."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
@@ -2222,10 +2227,11 @@ class RiskEvidence(_message.Message):
         settlement_id: _builtins.str = ...,
         institution_code: _builtins.str = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        hold_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["institution_code", b"institution_code", "occurred_at", b"occurred_at", "settlement_id", b"settlement_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id", "institution_code", b"institution_code", "occurred_at", b"occurred_at", "settlement_id", b"settlement_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -105,7 +105,8 @@ class SettlementServiceServicer:
 
     def IdentifyPatient(self, request, context):
         """IdentifyPatient answers the till's first question: who is this, and where insured (人员信息获取和
-        待遇检查, national 1101 and 2001). Nothing is written.
+        待遇检查, national 1101 and 2001). Nothing is written. A till in another province than that of all
+        insurances that could be used is refused (INSTITUTION_OUT_OF_PROVINCE), as in Settle.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,7 +114,8 @@ class SettlementServiceServicer:
 
     def PreviewSettlement(self, request, context):
         """PreviewSettlement computes a settlement without moving money (预结算, national 2101 and 2206). A
-        one-time code is bound to this till and patient for 10 minutes and not used up.
+        one-time code is bound to this till and patient for 10 minutes and not used up. What a risk rule
+        would hold or refuse is refused and recorded here too, so that the agency may release it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,11 +37,13 @@ class SettlementServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SettlementServiceAsyncStub: ...
     IdentifyPatient: _grpc.UnaryUnaryMultiCallable[_settlement_pb2.IdentifyPatientRequest, _settlement_pb2.IdentifyPatientResponse]
     """IdentifyPatient answers the till's first question: who is this, and where insured (人员信息获取和
-    待遇检查, national 1101 and 2001). Nothing is written.
+    待遇检查, national 1101 and 2001). Nothing is written. A till in another province than that of all
+    insurances that could be used is refused (INSTITUTION_OUT_OF_PROVINCE), as in Settle.
     """
     PreviewSettlement: _grpc.UnaryUnaryMultiCallable[_settlement_pb2.PreviewSettlementRequest, _settlement_pb2.PreviewSettlementResponse]
     """PreviewSettlement computes a settlement without moving money (预结算, national 2101 and 2206). A
-    one-time code is bound to this till and patient for 10 minutes and not used up.
+    one-time code is bound to this till and patient for 10 minutes and not used up. What a risk rule
+    would hold or refuse is refused and recorded here too, so that the agency may release it.
     """
     Settle: _grpc.UnaryUnaryMultiCallable[_settlement_pb2.SettleRequest, _settlement_pb2.SettleResponse]
     """Settle settles a bill and debits the accounts (结算, national 2102 and 2207). The same request_id
@@ -87,11 +89,13 @@ class SettlementServiceAsyncStub(SettlementServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     IdentifyPatient: _aio.UnaryUnaryMultiCallable[_settlement_pb2.IdentifyPatientRequest, _settlement_pb2.IdentifyPatientResponse]  # type: ignore[assignment]
     """IdentifyPatient answers the till's first question: who is this, and where insured (人员信息获取和
-    待遇检查, national 1101 and 2001). Nothing is written.
+    待遇检查, national 1101 and 2001). Nothing is written. A till in another province than that of all
+    insurances that could be used is refused (INSTITUTION_OUT_OF_PROVINCE), as in Settle.
     """
     PreviewSettlement: _aio.UnaryUnaryMultiCallable[_settlement_pb2.PreviewSettlementRequest, _settlement_pb2.PreviewSettlementResponse]  # type: ignore[assignment]
     """PreviewSettlement computes a settlement without moving money (预结算, national 2101 and 2206). A
-    one-time code is bound to this till and patient for 10 minutes and not used up.
+    one-time code is bound to this till and patient for 10 minutes and not used up. What a risk rule
+    would hold or refuse is refused and recorded here too, so that the agency may release it.
     """
     Settle: _aio.UnaryUnaryMultiCallable[_settlement_pb2.SettleRequest, _settlement_pb2.SettleResponse]  # type: ignore[assignment]
     """Settle settles a bill and debits the accounts (结算, national 2102 and 2207). The same request_id
@@ -140,7 +144,8 @@ class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_settlement_pb2.IdentifyPatientResponse, _abc.Awaitable[_settlement_pb2.IdentifyPatientResponse]]:
         """IdentifyPatient answers the till's first question: who is this, and where insured (人员信息获取和
-        待遇检查, national 1101 and 2001). Nothing is written.
+        待遇检查, national 1101 and 2001). Nothing is written. A till in another province than that of all
+        insurances that could be used is refused (INSTITUTION_OUT_OF_PROVINCE), as in Settle.
         """
 
     @_abc_1.abstractmethod
@@ -150,7 +155,8 @@ class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_settlement_pb2.PreviewSettlementResponse, _abc.Awaitable[_settlement_pb2.PreviewSettlementResponse]]:
         """PreviewSettlement computes a settlement without moving money (预结算, national 2101 and 2206). A
-        one-time code is bound to this till and patient for 10 minutes and not used up.
+        one-time code is bound to this till and patient for 10 minutes and not used up. What a risk rule
+        would hold or refuse is refused and recorded here too, so that the agency may release it.
         """
 
     @_abc_1.abstractmethod

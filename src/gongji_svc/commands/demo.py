@@ -11,7 +11,7 @@ from gongji_svc.commands import UsageError
 from gongji_svc.config import Config
 from gongji_svc.demo import data
 from gongji_svc.demo.clock import day_argument, offset_to
-from gongji_svc.demo.premium import App, WindowClosed, print_steps
+from gongji_svc.demo.premium import App, OtherDay, WindowClosed, print_steps
 from gongji_svc.domain.access import Caller
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import PolicyNotInForce
@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Go through the steps by gRPC, and print them; 1 when the service refuses one."""
+    if config.jwks or config.tls_cert:
+        raise UsageError("GONGJI_JWKS, GONGJI_TLS_CERT: unset them, as for `gongji up --demo`")
     now = datetime.now(UTC) + offset_to(args.date)
     key = development_key(config.data_dir)
 
@@ -43,6 +45,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
     with grpc.insecure_channel(str(config.grpc_listen)) as channel:
         try:
             print_steps(App(channel, token).go(policy, now), Console())
+        except OtherDay as other:
+            raise UsageError(
+                f"--date: the service's clock stands on {other}, not on {day_of(now)}: give the "
+                "day that `gongji up --demo` was given, or none where it was given none"
+            ) from other
         except WindowClosed as closed:
             print(f"no premium can be paid on {day_of(now)}; the windows are {closed}")
             return 1

@@ -13,8 +13,10 @@ from starlette.routing import BaseRoute
 
 from gateway.app import Settings, make_app
 from gateway.connections import Connection
+from gateway.core import Tls
 from gongji_svc import logs
-from gongji_svc.commands.serve import check_free, wait_for_signal
+from gongji_svc.commands import UsageError
+from gongji_svc.commands.serve import check_free, check_plaintext, wait_for_signal
 from gongji_svc.config import Address, Config
 
 _SETTING = "GONGJI_HTTP_LISTEN"
@@ -33,11 +35,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # commands take both
     """Serve until SIGTERM or Ctrl-C."""
     logs.configure("gateway")
+    check_ways(config)
     check_http_port_free(config)
     with serving(config) as web:
         print(f"gongji serves the web on {web.url}", flush=True)
         wait_for_signal(web.thread.is_alive)
     return 0
+
+
+def check_ways(config: Config) -> None:
+    """UsageError when the gateway would not find the gRPC service, or somebody could listen."""
+    check_plaintext(
+        config, _SETTING, config.http_listen, "listen on 127.0.0.1, behind a proxy that does TLS"
+    )
+    if config.gateway_ca is None:
+        core = _reachable(config.grpc_listen)
+        check_plaintext(config, "GONGJI_GRPC_LISTEN", core, "set GONGJI_GATEWAY_CA")
+        if config.tls_cert is not None:
+            raise UsageError(
+                "GONGJI_GATEWAY_CA: name the file of who issued the certificate in "
+                "GONGJI_TLS_CERT: without it the gateway can't know the service"
+            )
 
 
 def check_http_port_free(config: Config) -> None:
@@ -61,6 +79,11 @@ def serving(
     """
     settings = Settings(
         core=str(_reachable(config.grpc_listen)),
+        tls=(
+            Tls(config.gateway_ca, config.gateway_cert, config.gateway_key)
+            if config.gateway_ca
+            else None
+        ),
         issuer=issuer or config.oidc_issuer,
         client_id=config.oidc_client_id,
     )

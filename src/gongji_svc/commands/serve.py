@@ -11,7 +11,10 @@ from gongji_svc.commands import UsageError
 from gongji_svc.config import Address, Config
 from gongji_svc.pipe import Settings
 from gongji_svc.server import FrontSettings
+from gongji_svc.services.entrance import Entrance, TlsFiles
 from gongji_svc.services.identity import development_key
+from gongji_svc.services.provider import Provider
+from gongji_svc.services.watched import Unusable
 from gongji_svc.storage import migrate
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.keycheck import check_keys
@@ -28,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # commands take both
     """Serve until SIGTERM or Ctrl-C; then drain."""
     logs.configure("serve")
+    check_entrance(config)
     keys = configured_keys(config)
     check_port_free(config)
     with Database.open(config) as database:
@@ -43,6 +47,26 @@ def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # com
 def check_port_free(config: Config) -> None:
     """UsageError when something listens on our port; the system would let fronts share it."""
     check_free("GONGJI_GRPC_LISTEN", config.grpc_listen)
+
+
+def check_entrance(config: Config) -> None:
+    """UsageError unless callers can come in, and nobody else can listen."""
+    if config.tls_cert is None:
+        check_plaintext(config, "GONGJI_GRPC_LISTEN", config.grpc_listen, "set GONGJI_TLS_CERT")
+    try:
+        Entrance(_tls(config), _provider(config), b"")
+    except Unusable as wrong:
+        raise UsageError(f"TLS and tokens: {wrong}") from wrong
+
+
+def check_plaintext(config: Config, setting: str, address: Address, instead: str) -> None:
+    """UsageError when plain text would leave this machine unasked."""
+    if not (address.is_loopback or config.plaintext):
+        raise UsageError(
+            f"{setting}: {address} is not of this machine alone, and what is sent there could be "
+            f"read: {instead}, or GONGJI_PLAINTEXT=allow where something else keeps it from being "
+            "read"
+        )
 
 
 def check_free(setting: str, address: Address) -> None:
@@ -67,7 +91,7 @@ def front_settings(
     return FrontSettings(
         listen=str(config.grpc_listen),
         shares_port=config.workers > 1,
-        token_key=development_key(config.data_dir).decode(),
+        token_key="" if config.jwks else development_key(config.data_dir).decode(),
         writer=Settings(
             database_url=database.runtime_url,
             prepare_threshold=config.prepare_threshold,
@@ -75,7 +99,24 @@ def front_settings(
             clock_offset_seconds=clock_offset_seconds,
         ),
         direct_url=database.direct_url,
+        tls=_tls(config),
+        provider=_provider(config),
     )
+
+
+def _tls(config: Config) -> TlsFiles | None:
+    if config.tls_cert is None:
+        return None
+    return TlsFiles(
+        certificate=str(config.tls_cert),
+        key=str(config.tls_key),
+        client_ca=str(config.tls_client_ca or ""),
+        crl=str(config.tls_crl or ""),
+    )
+
+
+def _provider(config: Config) -> Provider | None:
+    return Provider(config.jwks, config.jwt_issuer, config.jwt_audience) if config.jwks else None
 
 
 def wait_for_signal(is_alive: Callable[[], object]) -> None:

@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Print a token signed with this installation's development key."""
+    if config.jwks:
+        raise UsageError(
+            "GONGJI_JWKS: people and staff get their tokens from the identity provider, tills and "
+            "platforms have certificates; a development token would be refused"
+        )
     role = Role(args.role)
     _check(role, args.subject, args.lifetime_seconds)
     actor = args.actor or ("development" if role in STAFF else "")

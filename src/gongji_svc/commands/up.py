@@ -11,8 +11,13 @@ from rich.console import Console
 
 from gongji_svc import logs, regions
 from gongji_svc.commands import UsageError
-from gongji_svc.commands.gateway import Web, check_http_port_free, serving
-from gongji_svc.commands.serve import check_port_free, front_settings, wait_for_signal
+from gongji_svc.commands.gateway import Web, check_http_port_free, check_ways, serving
+from gongji_svc.commands.serve import (
+    check_entrance,
+    check_port_free,
+    front_settings,
+    wait_for_signal,
+)
 from gongji_svc.config import Config
 from gongji_svc.demo.bureau import Bureau
 from gongji_svc.demo.clock import day_argument, offset_to
@@ -53,18 +58,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Bring everything up and keep serving until SIGTERM or Ctrl-C."""
     if (args.purchase or args.date) and not args.demo:
         raise UsageError("--purchase and --date go with --demo")
-    if args.demo and config.tax_url:
-        raise UsageError(
-            "GONGJI_TAX_URL: unset it: --demo brings a tax bureau of its own, and nobody else "
-            "should hear of its people"
-        )
-    if args.demo and config.oidc_issuer:
-        raise UsageError(
-            "GONGJI_OIDC_ISSUER: unset it: --demo brings an identity provider of its own, which "
-            "believes everybody"
-        )
+    if args.demo:
+        _check_alone(config)
     logs.configure("up")
     offset = offset_to(args.date)
+    check_entrance(config)
+    check_ways(config)
     check_port_free(config)
     check_http_port_free(config)
     told = configured_endpoint(config)
@@ -86,6 +85,24 @@ def run(args: argparse.Namespace, config: Config) -> int:
                 _purchase(demo.sample, config, offset)
             wait_for_signal(workers.processes)
     return 0
+
+
+def _check_alone(config: Config) -> None:
+    """UsageError unless the demo keeps to itself: its people are not real, nor are its tokens."""
+    if config.tax_url:
+        raise UsageError(
+            "GONGJI_TAX_URL: unset it: --demo brings a tax bureau of its own, and nobody else "
+            "should hear of its people"
+        )
+    if config.oidc_issuer:
+        raise UsageError(
+            "GONGJI_OIDC_ISSUER: unset it: --demo brings an identity provider of its own, which "
+            "believes everybody"
+        )
+    if config.jwks or config.tls_cert:
+        raise UsageError(
+            "GONGJI_JWKS, GONGJI_TLS_CERT: unset them: --demo has development tokens, in plain text"
+        )
 
 
 def _load_demo(database: Database, keys: KeyRing, offset: timedelta) -> DemoFamilies:

@@ -132,8 +132,14 @@ class Bureau:
         if request.headers.get("idempotency-key") != message["message_id"]:
             return Response(status_code=400)
         self._keep(message)
-        await asyncio.sleep(self.behaviour.slow_seconds)
+        await self._linger()
         return Response(status_code=200)
+
+    async def _linger(self) -> None:
+        """Be slow, but not in stopping."""
+        until = time.monotonic() + self.behaviour.slow_seconds
+        while (left := until - time.monotonic()) > 0 and not self._stopping.is_set():
+            await asyncio.sleep(min(left, _PAUSE_SECONDS))
 
     def _is_genuine(self, path: str, timestamp: str, told: str, body: bytes) -> bool:
         if not (timestamp.isascii() and timestamp.isdigit()):

@@ -215,8 +215,8 @@ class IdentityProvider:
             "iat": now,
             "exp": now + _TOKEN_SECONDS,
             "name": who.name,
-            "role": caller.role.value,
-            "subject": caller.subject,  # the person's id; of staff the region
+            "gongji_role": caller.role.value,  # as any provider is to say it: docs/identity.md
+            "gongji_subject": caller.subject,  # the person's id; of staff the region
             **({"nonce": nonce} if nonce else {}),
         }
         answer = {

@@ -7,7 +7,7 @@ it changes nothing: the second run finds the first one's binding and payment.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +15,13 @@ import grpc
 from rich.console import Console
 from rich.table import Table
 
-from gongji.v1 import account_pb2, binding_pb2, payment_pb2, types_pb2
+from gongji.v1 import account_pb2, binding_pb2, payment_pb2, settlement_pb2, types_pb2
 from gongji.v1 import registry_pb2 as registry
 from gongji.v1.account_pb2_grpc import AccountServiceStub
 from gongji.v1.binding_pb2_grpc import BindingServiceStub
 from gongji.v1.payment_pb2_grpc import PaymentServiceStub
 from gongji.v1.registry_pb2_grpc import RegistryServiceStub
+from gongji.v1.settlement_pb2_grpc import SettlementServiceStub
 from gongji_svc.demo import data
 from gongji_svc.demo.data import DemoPerson
 from gongji_svc.demo.loading import application, certificate_of, papers
@@ -33,6 +34,7 @@ from gongji_svc.services.days import day_in
 _TIMEOUT_SECONDS = 20.0
 _ANSWER_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
+_CLOCKS_DIFFER = timedelta(hours=12)  # by less where both stand on one day; midnight is near
 _RESIDENT = types_pb2.INSURANCE_RESIDENT
 _SUBMITTED = payment_pb2.PREMIUM_PAYMENT_STATE_SUBMITTED
 _STATES = {
@@ -46,6 +48,10 @@ _STATES = {
 
 class WindowClosed(Exception):
     """No year's premium can be paid today; the message says when the next can."""
+
+
+class OtherDay(Exception):
+    """The service's clock stands on another day than ours; the message says on which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +76,18 @@ class App:
         self._bindings = BindingServiceStub(channel)
         self._accounts = AccountServiceStub(channel)
         self._payments = PaymentServiceStub(channel)
+        self._settlements = SettlementServiceStub(channel)
 
     def go(self, policy: Policy, now: datetime) -> Paid:
-        """Bind, pay, and wait for the tax bureau; WindowClosed outside every window."""
+        """Bind, pay, and wait for the tax bureau; OtherDay where the service's clock is another,
+        WindowClosed outside every window.
+        """
         people = {one.key: one for one in data.PEOPLE}
         relative = people[data.PREMIUM.beneficiary]
         donor_id = self._find(people[data.PREMIUM.donor])
         relative_id = self._find(relative)
         me = self._call(Caller(Role.CITIZEN, str(donor_id)))
+        self._check_clock(me, donor_id, now)
         bound = me(self._bindings.ListBindings, _bindings_between(donor_id, relative_id)).bindings
         binding = bound[0] if bound else self._bind(me, policy, relative, donor_id, now)
         year, quote = self._quote(me, relative_id, now)
@@ -115,6 +125,13 @@ class App:
         request = registry.GetPersonRequest(name=person.name, certificate=certificate_of(person))
         agency = self._call(Caller(Role.AGENCY, person.region, "demo"))
         return UUID(agency(self._registry.GetPerson, request).person.person_id)
+
+    def _check_clock(self, me: Callable[..., Any], donor_id: UUID, now: datetime) -> None:
+        """A code for the till ends by the service's clock a minute after it was asked for."""
+        request = settlement_pb2.IssueCredentialRequest(person_id=str(donor_id))
+        theirs = me(self._settlements.IssueCredential, request).expires_at.ToDatetime(UTC)
+        if abs(theirs - now) > _CLOCKS_DIFFER:
+            raise OtherDay(day_of(theirs).isoformat())
 
     def _bind(
         self,

@@ -1,8 +1,10 @@
 """Who calls: the role, what it acts for, and the person behind it.
 
-Rule: nobody acts outside their subject.
+Rule: nobody acts outside their subject. Where a second person has to decide, one person spelled in
+two ways is no second one.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,3 +30,12 @@ class Caller:
     subject: str
     actor: str = ""
     origin: str = ""  # network address, for the audit trail
+
+
+def same_actor(one: str, other: str) -> bool:
+    """Whether two actors are one person: full width, capitals and blanks make no difference."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(actor: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", actor).casefold().split())

@@ -6,6 +6,7 @@ correction does not decide it.
 
 from enum import StrEnum
 
+from gongji_svc.domain.access import same_actor
 from gongji_svc.domain.errors import AdjustmentDecided, SecondActorRequired
 
 
@@ -36,7 +37,7 @@ def decided(
     """The state after a decision by the actor `decider`; SecondActorRequired when that is the
     proposer, AdjustmentDecided for the second decision.
     """
-    if decider == proposer:
+    if same_actor(decider, proposer):
         raise SecondActorRequired
     after = STATES.get((state, event))
     if after is None:

@@ -6,6 +6,7 @@ The decision keeps deductible left and cap left, so that a refund can be reckone
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 from gongji_svc.domain.money import BP, ratio_of
 from gongji_svc.domain.policy import Policy
@@ -35,8 +36,8 @@ NO_BENEFIT_YET = BenefitState()
 class BenefitTerms:
     """The terms on which the fund pays this settlement: what is left, and the ratios.
 
-    `why_none` names the reason when the fund pays nothing whatever the bill; `cap_left_fen` None
-    means no cap.
+    `why_none` names the reason when the fund pays nothing whatever the bill, `until` the day on
+    which that changes, if it is known; `cap_left_fen` None means no cap.
     """
 
     deductible_left_fen: int = 0
@@ -46,6 +47,7 @@ class BenefitTerms:
     in_cap: bool = True
     chronic: bool = False
     level: InstitutionLevel = InstitutionLevel.PRIMARY
+    until: date | None = None
 
     @property
     def ratio_bp(self) -> int:
@@ -80,7 +82,7 @@ def terms_for(
 ) -> BenefitTerms:
     """The terms for a visit; `policy` is the patient's, `level` the institution's."""
     if standing.fund_obstacle is not None:
-        return BenefitTerms(why_none=standing.fund_obstacle.value)
+        return BenefitTerms(why_none=standing.fund_obstacle.value, until=standing.until)
     if visit_type not in policy.benefit_visit_types:
         return BenefitTerms(why_none="VISIT_TYPE_WITHOUT_BENEFIT")
     level = InstitutionLevel.PRIMARY if level is InstitutionLevel.NONE else level

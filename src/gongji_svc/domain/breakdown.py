@@ -66,25 +66,36 @@ def check_given(given: GivenBreakdown, total_fen: int) -> None:
     total.
     """
     parts = given.full_self_pay_fen + given.over_limit_fen + given.pre_self_pay_fen
-    for holds, field, identity in (
-        (given.total_fen == total_fen, "total_fen", "total_fen = given_breakdown.total_fen"),
+    for holds, field, identity, identity_zh in (
+        (
+            given.total_fen == total_fen,
+            "total_fen",
+            "total_fen = given_breakdown.total_fen",
+            "费用构成的总额＝本次总金额",
+        ),
         (
             given.total_fen == parts + given.in_scope_fen,
             "in_scope_fen",
             "total = full_self_pay + over_limit + pre_self_pay + in_scope",
+            "总额＝全自费＋超限价＋先行自付＋符合政策范围",
         ),
         (
             given.total_fen == given.fund_pay_fen + given.personal_fen,
             "personal_fen",
             "total = fund_pay + personal",
+            "总额＝基金支付＋个人负担",
         ),
         (
             given.fund_pay_fen + given.deductible_fen <= given.in_scope_fen,
             "fund_pay_fen",
             "fund_pay + deductible <= in_scope",
+            "基金支付＋起付线不大于符合政策范围",
         ),
-        *((getattr(given, f.name) >= 0, f.name, "0 <= each part") for f in fields(given)),
+        *(
+            (getattr(given, f.name) >= 0, f.name, "0 <= each part", "各部分不小于0")
+            for f in fields(given)
+        ),
     ):
         if not holds:
-            wrong = Violation(f"given_breakdown.{field}", f"费用构成应满足：{identity}")
-            raise BreakdownMismatch(identity=identity, violations=[wrong])
+            wrong = Violation(f"given_breakdown.{field}", f"费用构成应满足：{identity_zh}")
+            raise BreakdownMismatch(identity=identity, identity_zh=identity_zh, violations=[wrong])

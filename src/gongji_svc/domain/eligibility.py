@@ -27,7 +27,7 @@ from gongji_svc.domain.terms import (
     Relation,
     Use,
 )
-from gongji_svc.domain.wording import DETAIL_ZH, DOCUMENT_ZH, OF_ZH, listed
+from gongji_svc.domain.wording import CONFIRMATION_ZH, DETAIL_ZH, DOCUMENT_ZH, OF_ZH, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,9 @@ def _check_papers(application: Application, policy: Policy) -> None:
                 kinds_zh="或".join(DOCUMENT_ZH[kind] for kind in sorted(rule.any_of)),
             )
     for confirmation in sorted(policy.confirmations - application.confirmations):
-        raise errors.ConfirmationMissing(confirmation=confirmation)
+        raise errors.ConfirmationMissing(
+            confirmation=confirmation, confirmation_zh=CONFIRMATION_ZH[confirmation]
+        )
     if policy.commitment_version and not application.commitment_version:
         raise errors.CommitmentNotAccepted()
     if policy.commitment_version and application.commitment_version != policy.commitment_version:

@@ -7,10 +7,11 @@ donor is called by the (masked) name that the caller may see.
 from collections.abc import Mapping
 
 from gongji_svc.domain.binding import EndCause
+from gongji_svc.domain.explanation_parts import parts_worded
 from gongji_svc.domain.money import percent, yuan
 from gongji_svc.domain.step import Caution, Rule, Step
 from gongji_svc.domain.usability import Obstacle, Why
-from gongji_svc.domain.wording import ACCOUNT_KIND_ZH, LEVEL_ZH
+from gongji_svc.domain.wording import ACCOUNT_KIND_EN, ACCOUNT_KIND_ZH, LEVEL_EN, LEVEL_ZH
 
 CHINESE = "zh-CN"
 ENGLISH = "en"
@@ -18,7 +19,10 @@ ENGLISH = "en"
 _STEPS: Mapping[Rule, tuple[str, str]] = {
     Rule.FULL_SELF_PAY: ("全自费（丙类）{amount}元", "full self-pay (class C) {amount} yuan"),
     Rule.OVER_LIMIT: ("超限价自费{amount}元", "above the price ceiling {amount} yuan"),
-    Rule.PRE_SELF_PAY: ("乙类先行自付{amount}元", "paid first for class B {amount} yuan"),
+    Rule.PRE_SELF_PAY: (
+        "乙类先行自付{amount}元{parts}",
+        "paid first for class B {amount} yuan{parts}",
+    ),
     Rule.IN_SCOPE: ("符合政策范围{amount}元", "in scope {amount} yuan"),
     Rule.GIVEN_BREAKDOWN: (
         "费用构成由医疗机构给出，个人负担{amount}元",
@@ -33,8 +37,8 @@ _STEPS: Mapping[Rule, tuple[str, str]] = {
         "deductible borne {amount} yuan ({left} yuan were left)",
     ),
     Rule.FUND_RATIO: (
-        "统筹基金按{ratio}（{level}）应支付{amount}元",
-        "the pooled fund's part at {ratio} ({level}): {amount} yuan",
+        "统筹基金按{ratio}（{level}{parts}）应支付{amount}元",
+        "the pooled fund's part at {ratio} ({level}{parts}): {amount} yuan",
     ),
     Rule.FUND_CAP: (
         "本年度封顶线内尚余{left}元，本次支付{amount}元",
@@ -46,14 +50,14 @@ _STEPS: Mapping[Rule, tuple[str, str]] = {
         "benefit values carried forward from {year}",
     ),
     Rule.ACCOUNT_BASE: (
-        "个人账户可支付的部分为{amount}元",
-        "accounts may pay up to {amount} yuan of the personal share",
+        "个人账户可支付的部分为{amount}元{parts}",
+        "accounts may pay up to {amount} yuan of the personal share{parts}",
     ),
     Rule.ACCOUNTS_NOT_USED: ("本次未使用个人账户", "no account was to be used"),
-    Rule.OWN_ACCOUNT: ("本人{kind}支付{amount}元", "own account ({kind}) pays {amount} yuan"),
+    Rule.OWN_ACCOUNT: ("本人{kind}支付{amount}元", "own {kind} pays {amount} yuan"),
     Rule.OWN_FROZEN: (
         "本人{kind}已冻结，{amount}元不能使用，可向医保经办机构申请解冻",
-        "own account ({kind}) is frozen: {amount} yuan cannot be used",
+        "own {kind} is frozen: {amount} yuan cannot be used",
     ),
     Rule.HOLD_FROZEN: (
         "预留{amount}元的个人账户已冻结，本次未使用，该笔预留仍然保留；账户解冻后可以使用",
@@ -68,6 +72,8 @@ _STEPS: Mapping[Rule, tuple[str, str]] = {
     Rule.CASH: ("现金支付{amount}元", "cash {amount} yuan"),
     Rule.REFUND_REST: ("退费后保留的费用{amount}元", "{amount} yuan are left after the refund"),
 }
+
+_RELATIVES_PAID = ("亲属共济支付{amount}元", "relatives pay {amount} yuan")
 
 _WHY: Mapping[str, tuple[str, str]] = {
     Why.NO_BINDING: (
@@ -131,6 +137,11 @@ _WHY: Mapping[str, tuple[str, str]] = {
     "VISIT_TYPE_WITHOUT_BENEFIT": ("此就诊类型无统筹待遇", "no benefit for this type of visit"),
     "PERSON_WITHOUT_BENEFIT": ("此类人员无此项待遇", "no benefit for this type of person"),
 }
+
+_UNTIL: Mapping[str, tuple[str, str]] = {
+    "WAITING": ("，自{until}起享受待遇", ": benefits begin on {until}"),
+}
+"""How the day is told on which a reason changes, where there is more to say than that."""
 
 _NEXT: Mapping[Why, str] = {
     Why.NO_BINDING: "请授权人通过当地开通的渠道或到医保经办窗口办理家庭共济绑定",
@@ -227,20 +238,23 @@ def worded(step: Step, names: Mapping[str, str], language: str = CHINESE) -> str
         "amount": yuan(step.amount_fen),
         "left": yuan(int(params.get("left_fen", 0))),
         "ratio": percent(int(params.get("ratio_bp", 0))),
-        "level": _word(LEVEL_ZH, str(params.get("level", "")), language),
-        "kind": _word(ACCOUNT_KIND_ZH, str(params.get("kind", "")), language),
+        "level": _word((LEVEL_ZH, LEVEL_EN)[at], params.get("level", "")),
+        "kind": _word((ACCOUNT_KIND_ZH, ACCOUNT_KIND_EN)[at], params.get("kind", "")),
         "year": str(params.get("year", "")),
         "donor": names.get(str(params.get("binding_id", "")), ("授权人", "a donor")[at]),
         "why": why_worded(str(params.get("why", "")), str(params.get("until", "")), language),
+        "parts": parts_worded(step, at),
     }
-    return _STEPS[step.rule][at].format_map(known)
+    template = _RELATIVES_PAID if "relatives" in params else _STEPS[step.rule]
+    return template[at].format_map(known)
 
 
 def why_worded(why: str, until: str = "", language: str = CHINESE) -> str:
     """A reason as words, with the earliest date on which it changes, if there is one."""
     at = _column(language)
     text = _WHY.get(why, (why, why))[at]
-    return text + (f"（最早{until}）", f" (until {until})")[at] if until else text
+    told = _UNTIL.get(why, ("（最早{until}）", " (until {until})"))[at]
+    return text + told.format(until=until) if until else text
 
 
 def obstacle_worded(obstacle: Obstacle, language: str = CHINESE) -> str:
@@ -278,5 +292,5 @@ def _column(language: str) -> int:
     return 1 if language == ENGLISH else 0
 
 
-def _word(words: Mapping[str, str], value: str, language: str) -> str:
-    return value if language == ENGLISH else words.get(value, value)
+def _word(words: Mapping[str, str], value: int | str) -> str:
+    return words.get(str(value), str(value))

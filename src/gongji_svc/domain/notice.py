@@ -12,4 +12,4 @@ class NoticeKind(StrEnum):
 
     DEBIT = "DEBIT"  # the account paid for a relative
     REFUND = "REFUND"  # what it had paid came back to it
-    REFUND_IN_SUSPENSE = "REFUND_IN_SUSPENSE"  # it is closed: what came back waits at the agency
+    REFUND_IN_SUSPENSE = "REFUND_IN_SUSPENSE"  # what came back waits at the agency

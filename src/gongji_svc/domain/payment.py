@@ -15,6 +15,7 @@ from gongji_svc.domain.errors.payment import (
     PremiumNothingToPay,
     PremiumNotOffered,
     PremiumWindowClosed,
+    PremiumYearNotOffered,
 )
 from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.policy_values import PremiumGroup, Window
@@ -42,15 +43,26 @@ class Quote:
         """What the donor pays."""
         return self.standard_fen - self.subsidy_fen
 
+    def is_over(self, day: date) -> bool:
+        """Whether the year can be paid no more: its window lies behind, and no late payment is
+        taken.
+        """
+        return day > self.window.to and not self.late
+
 
 def quote(
     policy: Policy, insurance: Insurance, year: int, groups: Collection[str], day: date
 ) -> Quote:
-    """The premium as it stands on a day; PremiumNotOffered where the region has no standard."""
-    standards = _latest(policy.premium_standards_fen.get(insurance, {}), year)
-    windows = _latest(policy.premium_windows, year)
-    if insurance not in policy.premium_insurances or standards is None or windows is None:
+    """The premium as it stands on a day; PremiumNotOffered where the region has no standard or no
+    window, PremiumYearNotOffered where it has one for later years only.
+    """
+    stated_fen = policy.premium_standards_fen.get(insurance, {})
+    if not (insurance in policy.premium_insurances and stated_fen and policy.premium_windows):
         raise PremiumNotOffered()
+    standards, windows = _latest(stated_fen, year), _latest(policy.premium_windows, year)
+    if standards is None or windows is None:
+        first_year = max(min(stated_fen), min(policy.premium_windows))
+        raise PremiumYearNotOffered(year=str(year), first_year=str(first_year))
     (standard_year, standard_fen), (window_year, stated) = standards, windows
     shift = year - window_year
     window = Window(shift_years(stated.from_, shift), shift_years(stated.to, shift))

@@ -2,7 +2,7 @@
 
 Rule: a premium is owed by the beneficiary's insured region; the account gives from the region in
 whose books it stands. The subsidy is public money and moves nothing here (HOH-26). What comes back
-goes to the account that gave; the part of a closed one to suspense.
+goes to the account that gave, or to suspense. The other side is the region's tax authority.
 """
 
 from collections.abc import Collection, Sequence
@@ -46,33 +46,24 @@ def premium_journal(
 def premium_refund_journal(
     premium: PremiumOf,
     legs: Sequence[PremiumLeg],
-    closed: Collection[UUID],
+    to_suspense: Collection[UUID],
     journal_id: UUID,
     occurred_at: datetime,
 ) -> Journal:
-    """What moves when it comes back: each leg to its account, a closed one's to suspense."""
+    """What moves when it comes back: each leg to its account, of some accounts to suspense."""
     postings = [
         _posting(premium, leg, EntryKind.PREMIUM_REFUND, leg.amount_fen)
         for leg in legs
-        if leg.account_id not in closed
+        if leg.account_id not in to_suspense
     ]
     in_suspense = [
         suspense_line(leg.pool_region, leg.account_id, leg.amount_fen)
         for leg in legs
-        if leg.account_id in closed
+        if leg.account_id in to_suspense
     ]
     returned_fen = sum(leg.amount_fen for leg in legs)
     lines = [_payable(premium, -returned_fen), *in_suspense]
     return _journal(premium, postings, lines, journal_id, occurred_at)
-
-
-def premium_payout_journal(
-    premium: PremiumOf, amount_fen: int, journal_id: UUID, occurred_at: datetime
-) -> Journal:
-    """What moves when the agency of the insured region pays it out to a bank account instead."""
-    paid_out = Line(premium.insured_region, Side.PAYOUT, str(premium.payment_id), amount_fen)
-    lines = [_payable(premium, -amount_fen), paid_out]
-    return _journal(premium, (), lines, journal_id, occurred_at)
 
 
 def _posting(premium: PremiumOf, leg: PremiumLeg, kind: EntryKind, amount_fen: int) -> Posting:
@@ -104,4 +95,5 @@ def _journal(
         postings=postings,
         lines=lines,
         source_id=premium.payment_id,
+        counterparty=premium.insured_region,
     )

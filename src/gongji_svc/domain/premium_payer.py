@@ -11,11 +11,11 @@ from datetime import date
 
 from gongji_svc.domain.binding import Binding
 from gongji_svc.domain.errors import (
-    InsufficientFunds,
     OwnBalanceNotZero,
     PremiumAlreadyPaid,
     PremiumBindingMissing,
     PremiumEnrolmentMissing,
+    PremiumFundsInsufficient,
     Refusal,
     RelationNotAllowed,
 )
@@ -150,4 +150,4 @@ def _of_money(due: Due, payer: Payer) -> Iterator[Hindrance]:
     if share.why in _NO_MONEY_AT_ALL:
         yield Obstacle(share.why)
     elif share.amount_fen < due.quoted.payable_fen:
-        yield InsufficientFunds()
+        yield PremiumFundsInsufficient()

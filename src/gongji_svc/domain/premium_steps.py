@@ -1,10 +1,10 @@
 """The reckoning of a premium, step by step: each with its rule, its amount and its source.
 
 Rule: a step is there because a value of the policy made it; the standard less what finance takes
-over is what is paid, and the steps say how long benefits wait.
+over is what is paid, and the steps say how long benefits wait, where the year can be paid at all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gongji_svc.domain.money import yuan
@@ -27,18 +27,18 @@ class PremiumStep:
     source: str
 
 
-def premium_steps(due: Due, waits: Waiting) -> Iterator[PremiumStep]:
-    """How amount, window and waiting come about, in this order."""
+def premium_steps(due: Due, waits: Waiting | None) -> Iterator[PremiumStep]:
+    """How amount, window and waiting come about, in this order; no `waits`: nothing can be paid."""
     policy, quoted = due.policy, due.quoted
     yield _standard(policy, quoted)
-    if not quoted.late:
-        yield from _subsidy(due)
+    yield from _no_subsidy(due) if quoted.late else _subsidy(due)
     finance_fen = policy.premium_finance_fen.get(quoted.year, 0)
     if finance_fen and not quoted.late:
         text = f"财政另对每人补助{yuan(finance_fen)}元，不由个人缴纳"
         yield _step(policy, "premium_finance_fen", text, finance_fen)
     yield _step(policy, "premium_windows", _window(policy, quoted))
-    yield from _waiting(due, waits)
+    if waits is not None:
+        yield from _waiting(due, waits)
 
 
 def _step(policy: Policy, name: str, text: str, amount_fen: int = 0) -> PremiumStep:
@@ -70,6 +70,16 @@ def _subsidy(due: Due) -> Iterator[PremiumStep]:
         yield _step(policy, "premium_several_groups", text)
 
 
+def _no_subsidy(due: Due) -> Iterator[PremiumStep]:
+    if special := due.person.identities & due.policy.premium_groups.keys():
+        text = f"{_groups(special)}的财政补贴不用于补缴，须全额缴纳"
+        yield _step(due.policy, "premium_groups", text)
+
+
+def _groups(names: Iterable[str]) -> str:
+    return "、".join(PREMIUM_GROUP_ZH.get(one, one) for one in sorted(names))
+
+
 def _window(policy: Policy, quoted: Quote) -> str:
     carried = "" if quoted.year in policy.premium_windows else "（沿用以前年度的时间）"
     return f"集中缴费期为{quoted.window.from_}至{quoted.window.to}{carried}"
@@ -79,8 +89,7 @@ def _waiting(due: Due, waits: Waiting) -> Iterator[PremiumStep]:
     policy, exempt = due.policy, due.policy.premium_wait_exempt & due.person.identities
     if not waits.months:
         if exempt and policy.premium_wait_months:
-            groups = "、".join(PREMIUM_GROUP_ZH.get(one, one) for one in sorted(exempt))
-            yield _step(policy, "premium_wait_exempt", f"{groups}没有待遇等待期")
+            yield _step(policy, "premium_wait_exempt", f"{_groups(exempt)}没有待遇等待期")
         return
     why = "未在集中缴费期内缴费"
     if waits.missed_years:

@@ -39,6 +39,7 @@ from gongji_svc.domain.step import (
     Caution,
     Step,
     steps_of_accounts,
+    steps_of_base,
     steps_of_fund,
     steps_of_lines,
 )
@@ -150,10 +151,19 @@ def plan(bill: Bill) -> Plan:
     return _complete(bill, lines, sums, terms, benefit_of(sums.in_scope_fen, terms))
 
 
+_PLACE_OF = {
+    VisitType.INPATIENT: InstitutionKind.HOSPITAL,
+    VisitType.PHARMACY: InstitutionKind.PHARMACY,
+}
+
+
 def _check_visit(bill: Bill) -> None:
-    """A stay is a hospital's and comes priced; nothing else does."""
+    """A stay is a hospital's and comes priced, nothing else does; PHARMACY is a pharmacy's
+    (docs/decisions/readings.md#visit-and-place).
+    """
     inpatient = bill.care.visit_type is VisitType.INPATIENT
-    elsewhere = inpatient and bill.care.place is not InstitutionKind.HOSPITAL
+    meant_for = _PLACE_OF.get(bill.care.visit_type, bill.care.place)
+    elsewhere = bill.care.place is not meant_for
     if elsewhere or (bill.given is not None and not inpatient):
         raise VisitTypeNotServed(visit_type=bill.care.visit_type)
     if bill.given is None and inpatient:
@@ -231,11 +241,13 @@ def _complete(
         flow.donors_fen,
         personal - account,
     )
+    priced_here = lines if bill.given is None else ()
     steps = [
-        *steps_of_lines(breakdown, bill.given is not None),
-        *steps_of_fund(breakdown, terms, benefit, policy, bill.occurred_on),
+        *steps_of_lines(breakdown, priced_here, bill.given is not None),
+        *steps_of_fund(breakdown, terms, benefit, policy, bill.occurred_on, bill.care.place),
+        *steps_of_base(breakdown, base, sums, priced_here, policy),
         *steps_of_accounts(
-            breakdown, base, bill.account_use, flow, policy, bill.patient.accounts, bill.donors
+            breakdown, bill.account_use, flow, policy, bill.patient.accounts, bill.donors
         ),
     ]
     return Plan(

@@ -4,16 +4,25 @@ Rule: facts, not sentences. They are stored with the settlement; `explanation.py
 somebody reads.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
 from gongji_svc.domain.benefit import Benefit, BenefitTerms
+from gongji_svc.domain.bill import LineSplit, Sums
 from gongji_svc.domain.breakdown import Breakdown
+from gongji_svc.domain.money import share_of
 from gongji_svc.domain.person import Account
 from gongji_svc.domain.policy import Policy
-from gongji_svc.domain.terms import AccountOwner, AccountState, AccountUse
+from gongji_svc.domain.terms import (
+    AccountBase,
+    AccountOwner,
+    AccountState,
+    AccountUse,
+    InstitutionKind,
+)
 from gongji_svc.domain.waterfall import Donor, DonorOutcome, Flow
 
 
@@ -67,7 +76,8 @@ class Step:
 # Where a rule stands that no region's file gives a value for.
 _LINES = "docs/decisions/readings.md#line-arithmetic"
 _GIVEN = "docs/decisions/readings.md#inpatient"
-_NO_BENEFIT = "docs/decisions/readings.md#pooled-benefit-at-pharmacies"
+_NO_BENEFIT = "docs/decisions/readings.md#outpatient-benefit"
+_NO_BENEFIT_AT_PHARMACIES = "docs/decisions/readings.md#pooled-benefit-at-pharmacies"
 _ORDER = "docs/decisions/readings.md#order-at-the-till"
 _OWN_ACCOUNT = "docs/decisions/readings.md#own-account"
 _HOLDS = "docs/decisions/readings.md#holds"
@@ -89,10 +99,11 @@ _NO_FUND: Mapping[str, tuple[tuple[str, ...], str]] = {
 """Why the fund pays nothing: the `Policy` fields behind it, and where it stands without them."""
 
 
-def steps_of_lines(breakdown: Breakdown, given: bool) -> list[Step]:
+def steps_of_lines(breakdown: Breakdown, lines: Iterable[LineSplit], given: bool) -> list[Step]:
     """How the total parts; parts of nothing are left out.
 
-    By the catalogue, or as `given`: then also what the fund pays and what is left to the person.
+    By the catalogue, with the rates of what class B pays first; or as `given`: then also what the
+    fund pays and what is left to the person.
     """
     source = _GIVEN if given else _LINES
     parts = (
@@ -101,7 +112,9 @@ def steps_of_lines(breakdown: Breakdown, given: bool) -> list[Step]:
         (Rule.PRE_SELF_PAY, breakdown.pre_self_pay_fen),
         (Rule.IN_SCOPE, breakdown.in_scope_fen),
     )
-    steps = [Step(rule, amount, source) for rule, amount in parts if amount]
+    rates = _rates_of(lines)
+    params = {Rule.PRE_SELF_PAY: {"rates": rates}} if rates else {}
+    steps = [Step(rule, fen, source, {**params.get(rule, {})}) for rule, fen in parts if fen]
     if given:
         if breakdown.fund_pay_fen:
             steps.append(Step(Rule.FUND_GIVEN, breakdown.fund_pay_fen, source))
@@ -109,25 +122,42 @@ def steps_of_lines(breakdown: Breakdown, given: bool) -> list[Step]:
     return steps
 
 
+def _rates_of(lines: Iterable[LineSplit]) -> str:
+    """What class B pays first, as "rate_bp:of_fen:paid_fen" for each rate, the lowest first."""
+    of_fen: Counter[int] = Counter()
+    paid_fen: Counter[int] = Counter()
+    for line in lines:
+        if line.pre_self_pay_fen:
+            of_fen[line.self_pay_bp] += line.amount_fen - line.over_limit_fen
+            paid_fen[line.self_pay_bp] += line.pre_self_pay_fen
+    return " ".join(f"{rate}:{of_fen[rate]}:{paid_fen[rate]}" for rate in sorted(paid_fen))
+
+
 def steps_of_fund(
-    breakdown: Breakdown, terms: BenefitTerms, benefit: Benefit, policy: Policy, day: date
+    breakdown: Breakdown,
+    terms: BenefitTerms,
+    benefit: Benefit,
+    policy: Policy,
+    day: date,
+    place: InstitutionKind,
 ) -> list[Step]:
-    """What the fund pays and on which terms, or why nothing."""
+    """What the fund pays and on which terms, or why nothing at such a place."""
     sources = policy.sources
     if terms.why_none:
         if breakdown.fund_pay_fen:  # priced elsewhere
             return []
         names, otherwise = _NO_FUND[terms.why_none]
+        if otherwise == _NO_BENEFIT and place is InstitutionKind.PHARMACY:
+            otherwise = _NO_BENEFIT_AT_PHARMACIES
         source = policy.source_of(*names) or otherwise
-        return [Step(Rule.FUND_NONE, 0, source, {"why": terms.why_none})]
+        until = {} if terms.until is None else {"until": terms.until.isoformat()}
+        return [Step(Rule.FUND_NONE, 0, source, {"why": terms.why_none, **until})]
     steps: list[Step] = []
     if benefit.deductible_fen:
         source = sources.get("deductibles_fen", "")
         left = terms.deductible_left_fen
         steps.append(Step(Rule.DEDUCTIBLE, benefit.deductible_fen, source, {"left_fen": left}))
-    ratio_rule = "chronic_ratios_bp" if terms.chronic else "ratios_bp"
-    params: dict[str, int | str] = {"ratio_bp": terms.ratio_bp, "level": terms.level.value}
-    steps.append(Step(Rule.FUND_RATIO, benefit.uncapped_fen, sources.get(ratio_rule, ""), params))
+    steps.append(_step_of_ratio(terms, benefit, policy))
     if benefit.capped:
         source = sources.get("annual_caps_fen", "")
         left = terms.cap_left_fen or 0
@@ -139,9 +169,47 @@ def steps_of_fund(
     return steps
 
 
+def _step_of_ratio(terms: BenefitTerms, benefit: Benefit, policy: Policy) -> Step:
+    """The ratio, and of a chain its parts: after a lapse only a part of it holds (ULQ-30)."""
+    rules = ["chronic_ratios_bp" if terms.chronic else "ratios_bp"]
+    params: dict[str, int | str] = {"ratio_bp": terms.ratio_bp, "level": terms.level.value}
+    if len(terms.ratios_bp) > 1:
+        params["own_bp"], params["limited_to_bp"] = terms.ratios_bp
+        rules.append("lapse_limited_ratio_bp")
+    return Step(Rule.FUND_RATIO, benefit.uncapped_fen, policy.source_of(*rules), params)
+
+
+_COUNTED = ("in_scope", "pre_self_pay", "over_limit", "full_self_pay")
+_OUTSIDE_POLICY = _COUNTED[2:]
+_MOST_LINES_NAMED = 20
+
+
+def steps_of_base(
+    breakdown: Breakdown, base_fen: int, sums: Sums, lines: Iterable[LineSplit], policy: Policy
+) -> Iterator[Step]:
+    """What accounts may pay, where that is not the whole personal share: what counts, less the
+    fund's part of it (`fund_fen`), and what is left out (`no_*`, and `no_lines`, a number of which
+    the first are named).
+    """
+    if base_fen >= breakdown.personal_fen:
+        return
+    fund_fen = share_of(breakdown.fund_pay_fen, sums.payable_in_scope_fen, sums.in_scope_fen)
+    params: dict[str, int | str] = {"fund_fen": fund_fen}
+    in_policy = policy.account_base is AccountBase.IN_POLICY
+    for name in _COUNTED:
+        prefix = "no_" if in_policy and name in _OUTSIDE_POLICY else ""
+        params[f"{prefix}{name}_fen"] = getattr(sums, f"payable_{name}_fen")
+    barred = [line for line in lines if not line.account_payable]
+    if barred:
+        params["no_lines_fen"] = sum([line.amount_fen for line in barred])
+        params["no_lines"] = " ".join(str(line.line_no) for line in barred[:_MOST_LINES_NAMED])
+        params["no_lines_count"] = len(barred)
+    kept = {name: value for name, value in params.items() if value}
+    yield Step(Rule.ACCOUNT_BASE, base_fen, policy.sources.get("account_base", ""), kept)
+
+
 def steps_of_accounts(
     breakdown: Breakdown,
-    base_fen: int,
     use: AccountUse,
     flow: Flow,
     policy: Policy,
@@ -151,8 +219,6 @@ def steps_of_accounts(
     """Whose account paid what and why, and what is left as cash."""
     sources = policy.sources
     steps: list[Step] = []
-    if base_fen < breakdown.personal_fen:
-        steps.append(Step(Rule.ACCOUNT_BASE, base_fen, sources.get("account_base", "")))
     if use is AccountUse.NONE:
         steps.append(Step(Rule.ACCOUNTS_NOT_USED, 0, _ORDER))
     else:

@@ -1,7 +1,8 @@
-"""Money that came back for a closed account (暂存款), until the agency deals with it.
+"""Money that came back for a closed account (暂存款), until the agency deals with it; and premiums
+that a region pays back to bank accounts, until it has paid them out.
 
-Rule: an item is dealt with once. Its line in the books names the closed account, so that what is in
-suspense can be told account by account.
+Rule: an item is dealt with once. Its line in the books names the account that had paid, so that
+what is in suspense can be told account by account.
 """
 
 from enum import StrEnum
@@ -26,5 +27,5 @@ def resolved(state: SuspenseState) -> SuspenseState:
 
 
 def suspense_line(region: str, account_id: UUID, amount_fen: int) -> Line:
-    """What a region's books hold for a closed account; negative fen leave suspense."""
+    """What a region's books hold for such an account; negative fen leave suspense."""
     return Line(region, Side.SUSPENSE, str(account_id), amount_fen)

@@ -1,4 +1,4 @@
-"""Chinese words for the values of `terms.py` that people read in messages.
+"""Chinese, and some English, words for the values of `terms.py` that people read in messages.
 
 Rule: words only; sentences stand in the refusals and in `explanation.py`.
 """
@@ -10,6 +10,7 @@ from gongji_svc.domain.terms import (
     Area,
     BeneficiaryField,
     CatalogClass,
+    Confirmation,
     DocumentKind,
     DocumentOf,
     InstitutionLevel,
@@ -51,6 +52,17 @@ LEVEL_ZH: dict[str, str] = {
     InstitutionLevel.NONE: "未定级",
 }
 CLASS_ZH: dict[str, str] = {CatalogClass.A: "甲类", CatalogClass.B: "乙类", CatalogClass.C: "丙类"}
+LEVEL_EN: dict[str, str] = {
+    InstitutionLevel.PRIMARY: "primary level",
+    InstitutionLevel.SECONDARY: "secondary level",
+    InstitutionLevel.TERTIARY: "tertiary level",
+    InstitutionLevel.NONE: "no level",
+}
+ACCOUNT_KIND_EN: dict[str, str] = {
+    AccountKind.GENERAL: "personal account",
+    AccountKind.CURRENT_YEAR: "account of this year",
+    AccountKind.PAST_YEARS: "account of past years",
+}
 ACCOUNT_KIND_ZH: dict[str, str] = {
     AccountKind.GENERAL: "个人账户",
     AccountKind.CURRENT_YEAR: "当年账户",
@@ -75,6 +87,25 @@ DETAIL_ZH: dict[str, str] = {
     BeneficiaryField.PHONE: "使用人联系电话",
     BeneficiaryField.CARD_NO: "使用人医保卡号",
 }
+CONFIRMATION_ZH: dict[str, str] = {
+    Confirmation.FACE_CHECK: "人脸核验",
+    Confirmation.BENEFICIARY_CONSENT: "使用人同意",
+}
+LIMIT_ZH: dict[str, str] = {
+    f"{whose}.{span}": f"{whose_zh}{span_zh}"
+    for whose, whose_zh in (
+        ("limits", "授权人设置的"),
+        ("member_caps", "政策规定的每名使用人"),
+        ("household_caps", "政策规定的家庭"),
+    )
+    for span, span_zh in (
+        ("per_settlement_fen", "单笔限额"),
+        ("per_day_fen", "每日限额"),
+        ("per_month_fen", "每月限额"),
+        ("per_year_fen", "每年限额"),
+    )
+}
+"""The limits and caps of a donor's money, as `smallest_limit` names them."""
 ORDER_ZH: dict[str, str] = {
     Order.USER_PRIORITY: "按使用人设定的顺序",
     Order.BINDING_TIME_ASC: "先绑定的先扣",

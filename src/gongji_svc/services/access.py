@@ -6,6 +6,8 @@ asks it under the same lock as everything else; nobody learns from a refusal whe
 exists.
 """
 
+from collections.abc import Iterator
+
 from google.protobuf.message import Message
 
 from gongji.v1 import access_pb2
@@ -26,16 +28,20 @@ _DECIDED_LATER = {
 
 def check_role(caller: Caller, method: Method) -> None:
     """AccessDenied unless the contract lets the caller's role call the method at all."""
-    if all(grant.role != _ROLES[caller.role] for grant in method.access.grants):
+    if not any(grants_of(caller, method)):
         raise AccessDenied
 
 
 def check_subject(caller: Caller, method: Method, request: Message) -> None:
     """AccessDenied unless a grant of the caller's role fits the request, as far as it tells."""
-    role = _ROLES[caller.role]
-    grants = (grant for grant in method.access.grants if grant.role == role)
-    if not any(_fits(grant, caller, request) for grant in grants):
+    if not any(_fits(grant, caller, request) for grant in grants_of(caller, method)):
         raise AccessDenied
+
+
+def grants_of(caller: Caller, method: Method) -> Iterator[access_pb2.Grant]:
+    """What the contract grants to the caller's role."""
+    role = _ROLES[caller.role]
+    return (grant for grant in method.access.grants if grant.role == role)
 
 
 def _fits(grant: access_pb2.Grant, caller: Caller, request: Message) -> bool:

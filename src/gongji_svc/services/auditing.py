@@ -64,4 +64,5 @@ def _record(row: AuditRow) -> pb.AuditRecord:
         changes=[pb.AuditChange(**change) for change in row.changes],
         request_id=row.request_id,
         reason=row.reason,
+        person_ids=row.people,
     )

@@ -48,7 +48,7 @@ def bill_of(
     occurred_on, decided_on = day_of(occurred_at), day_of(state.now)
     usable = till.usable_enrolments(person, office.rulebook, decided_on)
     enrolment = till.enrolment_for(usable, message.insurance, message.insured_region)
-    if enrolment.region[:2] != institution.region[:2]:
+    if not till.in_province(enrolment, institution):
         raise errors.InstitutionOutOfProvince
     return Bill(
         patient=_patient(office, state, person, enrolment, occurred_on, decided_on),

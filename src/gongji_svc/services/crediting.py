@@ -10,11 +10,14 @@ from datetime import datetime
 from uuid import UUID
 
 from gongji.v1 import account_pb2 as pb
+from gongji_svc.domain.errors import Violation
 from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
 from gongji_svc.engine import Answered, Outcome
+from gongji_svc.services import messages
 from gongji_svc.services.account_changes import (
     account_in_books,
     agency_claim,
+    audit_row,
     check_occurred,
     check_room,
     id_in,
@@ -22,6 +25,7 @@ from gongji_svc.services.account_changes import (
     owner_of,
 )
 from gongji_svc.services.asked import Asked, AskedCommand
+from gongji_svc.services.audit import Audited
 from gongji_svc.services.batching import Batch, Item, error_of, read_items
 from gongji_svc.services.contract import method_of
 from gongji_svc.services.entry_view import entry_message, next_entry
@@ -68,6 +72,7 @@ class Credit(AskedCommand):
             answer=pb.CreditResponse(entry=message).SerializeToString(),
             result_id=journal.journal_id,
             journals=(journal,),
+            new=(audit_row(self.asked, _audited(account, message), state),),
         )
 
     def _journal(self, account: AccountRow, occurred_at: datetime) -> Journal:
@@ -84,9 +89,17 @@ class Credit(AskedCommand):
         )
 
 
+def _audited(account: AccountRow, entry: pb.Entry) -> Audited:
+    before = {"balance_fen": account.balance_fen, "seq": account.seq}
+    after = {"balance_fen": entry.balance_after_fen, "seq": entry.seq}
+    return Audited("account", account.id, account.pool_region, before, after)
+
+
 def read_credit(office: Office, asked: Asked) -> Credit:
-    """The command in a CreditRequest."""
+    """The command in a CreditRequest; InvalidField for OTHER that says nothing of itself."""
     message = asked.message
+    if message.kind == pb.CREDIT_KIND_OTHER and not message.memo.strip():
+        raise messages.invalid(Violation("memo", "其他类别须在备注中说明"))
     return Credit(office, asked, id_in(message.account_id), occurred_at_in(message))
 
 

@@ -1,7 +1,7 @@
 """An entry as the owner of the account reads it: whose purchase, where, when, how much.
 
 Rule: a relative's name is masked, and the owner's own purchases name nobody. The other side is told
-by its name, by its code where no name is known.
+by its name, by its code where no name is known; of a premium it is the region's tax bureau.
 """
 
 from datetime import datetime
@@ -24,6 +24,8 @@ _AT_INSTITUTIONS = {
     EntryKind.REFUND_OWN,
     EntryKind.REFUND_MUTUAL_AID,
 }
+_PREMIUMS = {EntryKind.PREMIUM, EntryKind.PREMIUM_REFUND}
+_TAX_BUREAU_ZH = "税务局"
 
 
 def entry_message(office: Office, entry: EntryRow, owner_id: UUID, names: Names) -> pb.Entry:
@@ -72,7 +74,8 @@ def _counterparty(office: Office, entry: EntryRow, names: Names) -> str:
     code = entry.counterparty or ""
     if entry.kind in _AT_INSTITUTIONS:
         return names.institutions.get(code, code)
-    return region_name(office, code, day_of(entry.recorded_at))
+    name = region_name(office, code, day_of(entry.recorded_at)) if code else ""
+    return f"{name}{_TAX_BUREAU_ZH}" if entry.kind in _PREMIUMS else name
 
 
 def _text(found: UUID | None) -> str:

@@ -1,9 +1,9 @@
 """CreateHold: money set aside for a later purchase (预留).
 
-Rule: a hold on a donor's account passes the checks that a purchase of that moment would, and counts
-against the donor's limits from then on. The beneficiary is locked, so no binding changes meanwhile,
-and the accounts of both sides. To a till two people without a binding are one answer, whether or
-not the account exists.
+Rule: a hold on a donor's account passes the checks that a purchase of that moment would, the risk
+rules among them, and counts against the donor's limits from then on. The beneficiary is locked, so
+no binding changes meanwhile, and the accounts of both sides. To a till two people without a binding
+are one answer, whether or not the account exists.
 """
 
 from collections import defaultdict
@@ -32,6 +32,7 @@ from gongji_svc.domain.usability import (
     visit_obstacles,
 )
 from gongji_svc.domain.waterfall import Donor, smallest_limit
+from gongji_svc.domain.wording import LIMIT_ZH
 from gongji_svc.services import till
 from gongji_svc.services.asked import Asked, AskedCommand
 from gongji_svc.services.audit import Audited, Facts, doer_of
@@ -39,6 +40,7 @@ from gongji_svc.services.bills import donors_of as donors_at_till
 from gongji_svc.services.hold_reads import hold_message
 from gongji_svc.services.office import Office
 from gongji_svc.services.reach import acting_as
+from gongji_svc.services.risk_checks import RiskCheck, risks_of_hold
 from gongji_svc.storage import people, tables
 from gongji_svc.storage.accounts import account_from
 from gongji_svc.storage.bindings import bindings_of
@@ -68,6 +70,7 @@ class CreateHold(AskedCommand):
     institution_code: str
     institution: Institution | None = None
     owner_id: UUID | None = None
+    risks: RiskCheck | None = None
 
     def lookups(self) -> Lookups:
         """The institution, and whose account it is."""
@@ -93,8 +96,13 @@ class CreateHold(AskedCommand):
         return self.asked.claim(self.institution.region, self.institution_code, sealer)
 
     def discover(self, state: State) -> Wanted:
-        """The accounts of both, and what the limits of their bindings count."""
+        """The accounts of both, what the limits of their bindings count, and what the risk rules
+        look back on.
+        """
         assert self.owner_id is not None  # noqa: S101 - keys() came first
+        self.risks = risks_of_hold(
+            self.office, self.institution_code, self._region(), self.beneficiary_id, self._payers()
+        )
         # The turn of a year may lie between this clock and the database's.
         yesterday = self.office.today() - _A_DAY
         counted = (self.owner_id, *(one.binding_id for one in self._between(state)))
@@ -102,7 +110,17 @@ class CreateHold(AskedCommand):
             accounts_of=(self.owner_id, self.beneficiary_id),
             persons=(self.owner_id,),
             counters=tuple((subject, date(yesterday.year, 1, 1)) for subject in counted),
+            look_back=None if self.risks is None else self.risks.look_back,
         )
+
+    def _region(self) -> str:
+        """Whose rules apply: of the place, else of the agency that makes a hold for any."""
+        return self.asked.caller.subject if self.institution is None else self.institution.region
+
+    def _payers(self) -> Sequence[UUID]:
+        """The donor, whose money it is unless it is the beneficiary's own."""
+        assert self.owner_id is not None  # noqa: S101 - keys() came first
+        return () if self.owner_id == self.beneficiary_id else (self.owner_id,)
 
     def _between(self, state: State) -> list[Binding]:
         taken = bindings_of(state, self.beneficiary_id)
@@ -119,6 +137,8 @@ class CreateHold(AskedCommand):
         else:
             donor = self._donor(state, today)
         self._check_amount(account, donor, today)
+        if self.risks is not None:
+            self.risks.check(state, self._payers())
         # From here on the money is set aside.
         hold = self._hold(state, account, donor)
         counts: Counts = defaultdict(int)
@@ -198,7 +218,7 @@ class CreateHold(AskedCommand):
         else:
             limit_fen, limit = smallest_limit(donor)
             if limit_fen is not None and amount_fen > limit_fen:
-                raise errors.LimitExceeded(limit=limit)
+                raise errors.LimitExceeded(limit=limit, limit_zh=LIMIT_ZH[limit])
             free_fen = _shareable_fen(kept, donor)
         if amount_fen > free_fen:
             raise errors.InsufficientFunds

@@ -1,7 +1,8 @@
 """IdentifyPatient: the till's first question (national 1101 and 2001).
 
 Rule: the till learns who stands before it, by a masked name, where the person is insured and
-whether benefits run, and what the own account can pay; nothing of anybody else.
+whether benefits run, and what the own account can pay; nothing of anybody else. Whose insurance
+can be used in another province only is refused as Settle would, and nothing is told.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from gongji.v1 import settlement_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.eligibility import check_credential
-from gongji_svc.domain.errors import PolicyNotInForce, RegionNotServed
+from gongji_svc.domain.errors import InstitutionOutOfProvince, PolicyNotInForce, RegionNotServed
 from gongji_svc.domain.explanation import why_worded
 from gongji_svc.domain.masking import masked_name
 from gongji_svc.domain.person import Account, Enrolment, Person
@@ -61,7 +62,10 @@ class Identify(AskedCommand):
         person = till.patient_of(state, self.shown, self.patient_id, self.institution, sealer)
         day = day_of(state.now)
         self._check_accepted(person, day)
-        usable = till.usable_enrolments(person, self.office.rulebook, day)
+        insured = till.usable_enrolments(person, self.office.rulebook, day)
+        usable = [one for one in insured if till.in_province(one, self.institution)]
+        if insured and not usable:
+            raise InstitutionOutOfProvince
         accounts = accounts_of(state, person.person_id)
         patient = pb.Patient(
             person_id=str(person.person_id),
@@ -94,6 +98,7 @@ class Identify(AskedCommand):
         standing = standing_of(enrolment, policy, day, person.benefit_from(enrolment, day))
         obstacle = standing.fund_obstacle
         until = standing.until
+        until_text = "" if until is None else until.isoformat()
         return pb.PatientEnrolment(
             insurance=enum_number(types_pb2.Insurance, enrolment.insurance),
             region=enrolment.region,
@@ -101,7 +106,7 @@ class Identify(AskedCommand):
             person_type=enum_number(types_pb2.PersonType, enrolment.person_type),
             usable=usable,
             benefits_run=obstacle is None,
-            reason="" if obstacle is None else why_worded(obstacle),
+            reason="" if obstacle is None else why_worded(obstacle, until_text),
             benefits_from=(
                 None if until is None else Date(year=until.year, month=until.month, day=until.day)
             ),

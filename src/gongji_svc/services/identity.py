@@ -1,19 +1,21 @@
-"""Who is calling: bearer tokens to callers.
+"""Who is calling: certificates and bearer tokens to callers.
 
-Rule: a caller is what a verified token says and nothing else; the algorithm is pinned, a token
-without an expiry is refused. Development tokens are signed with a key that lies in the data folder
-of this installation.
+Rule: a caller is what a verified certificate or token says and nothing else; the algorithm is
+pinned, a token without an expiry is refused. Development tokens are signed with a key that lies in
+the data folder of this installation, and are good only where no identity provider is set.
 """
 
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import jwt
 
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.errors import Unauthenticated
+from gongji_svc.services.certificates import Certificates
 from gongji_svc.storage.keyfile import make_once
 
 _ALGORITHM = "HS256"
@@ -49,27 +51,42 @@ def issue_token(key: bytes, caller: Caller, lifetime_seconds: int) -> str:
     return jwt.encode(claims, key, _ALGORITHM)
 
 
-@dataclass(slots=True)
-class Verifier:
-    """Turns authorization headers into callers; remembers tokens until they expire."""
+class KeyUnknown(Exception):
+    """A token names a key that is not known, perhaps not yet."""
+
+
+class Tokens(Protocol):
+    """Who issues tokens: an identity provider, or this installation for development."""
+
+    @property
+    def edition(self) -> object:
+        """Another object when what was verified before must be verified again."""
+
+    def read(self, token: str) -> tuple[float, Caller]:
+        """Until when a token is good (Unix seconds), and whose it is; Unauthenticated when it is
+        not good, KeyUnknown when the key that signed it is not known.
+        """
+
+    async def renew(self) -> None:
+        """Ask for keys that are not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevelopmentTokens:
+    """Tokens that `issue_token` signed with `key`."""
 
     key: bytes
-    _known: dict[str, tuple[float, Caller]] = field(default_factory=dict)
 
-    def caller(self, authorization: str) -> Caller:
-        """The caller of an `authorization` header; Unauthenticated when it does not prove one."""
-        known = self._known.get(authorization)
-        if known is not None and time.time() < known[0]:
-            return known[1]
-        if authorization[: len(_BEARER)].lower() != _BEARER:
-            raise Unauthenticated
-        expires_at, caller = self._verify(authorization[len(_BEARER) :])
-        if len(self._known) >= _CACHED_TOKENS:
-            self._known.clear()
-        self._known[authorization] = (expires_at, caller)
-        return caller
+    @property
+    def edition(self) -> object:
+        """Always the same: the key does not change while the service runs."""
+        return self.key
 
-    def _verify(self, token: str) -> tuple[float, Caller]:
+    async def renew(self) -> None:
+        """There are no other keys."""
+
+    def read(self, token: str) -> tuple[float, Caller]:
+        """Until when a token is good (Unix seconds), and whose it is; Unauthenticated."""
         try:
             claims = jwt.decode(
                 token,
@@ -87,3 +104,57 @@ class Verifier:
         except (jwt.InvalidTokenError, ValueError) as wrong:
             raise Unauthenticated from wrong
         return float(claims["exp"]), caller
+
+
+class Verifier:
+    """Turns what comes beside a call into its caller; remembers tokens until they expire.
+
+    With `certificates`, each connection has one: a till's or a platform's says who calls, and a
+    gateway's that a token does.
+    """
+
+    def __init__(self, tokens: Tokens, certificates: Certificates | None = None) -> None:
+        self._tokens = tokens
+        self._certificates = certificates
+        self._edition = tokens.edition
+        self._known: dict[str, tuple[float, Caller]] = {}
+
+    @property
+    def asks_certificates(self) -> bool:
+        """Whether a caller's certificate is looked at."""
+        return self._certificates is not None
+
+    async def caller(self, authorization: str, certificate: bytes = b"") -> Caller:
+        """The caller by its `authorization` header ("": none) and its certificate in PEM;
+        Unauthenticated when they do not prove one.
+        """
+        if self._certificates is not None:
+            named = self._certificates.caller(certificate)
+            if named is not None:
+                if authorization:  # two answers to who calls are none
+                    raise Unauthenticated
+                return named
+        if self._edition is not self._tokens.edition:
+            self._edition = self._tokens.edition
+            self._known.clear()
+        known = self._known.get(authorization)
+        if known is not None and time.time() < known[0]:
+            return known[1]
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            raise Unauthenticated
+        return await self._verified(authorization)
+
+    async def _verified(self, authorization: str) -> Caller:
+        token = authorization[len(_BEARER) :]
+        try:
+            try:
+                known = self._tokens.read(token)
+            except KeyUnknown:
+                await self._tokens.renew()
+                known = self._tokens.read(token)
+        except KeyUnknown as unknown:
+            raise Unauthenticated from unknown
+        if len(self._known) >= _CACHED_TOKENS:
+            self._known.clear()
+        self._known[authorization] = known
+        return known[1]

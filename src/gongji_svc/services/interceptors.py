@@ -106,7 +106,7 @@ class Gate:
         started = time.perf_counter()
         role = "-"
         try:
-            call = self._admit(method, context)
+            call = await self._admit(method, context)
             role = call.caller.role.value
             answer = await serve(call)
         except Refusal as refusal:
@@ -135,10 +135,11 @@ class Gate:
         context.set_trailing_metadata(((_DETAILS, answer.body),))
         return await context.abort(code, status.message)
 
-    def _admit(self, method: Method, context: Context) -> Call:
+    async def _admit(self, method: Method, context: Context) -> Call:
         if self._closed:
             raise ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
-        caller = self._verifier.caller(_authorization(context))
+        certificate = _certificate(context) if self._verifier.asks_certificates else b""
+        caller = await self._verifier.caller(_authorization(context), certificate)
         check_role(caller, method)
         caller = replace(caller, origin=_origin(context))
         left_seconds = context.time_remaining()
@@ -184,7 +185,15 @@ def _authorization(context: Context) -> str:
     for key, value in context.invocation_metadata() or ():
         if key == "authorization" and isinstance(value, str):
             return value
-    raise Unauthenticated
+    return ""
+
+
+def _certificate(context: Context) -> bytes:
+    """The caller's certificate in PEM, whose key TLS has seen it hold."""
+    found = context.auth_context().get("x509_pem_cert")
+    if not found:
+        raise Unauthenticated
+    return bytes(next(iter(found)))
 
 
 def _origin(context: Context) -> str:

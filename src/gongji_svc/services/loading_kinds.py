@@ -23,7 +23,7 @@ from gongji_svc.services.loading import Kind
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.opening import OpenAccount
-from gongji_svc.services.person_messages import NOBODY, stated
+from gongji_svc.services.person_messages import NOBODY, Sight, stated
 from gongji_svc.services.person_rows import PERSON_COLUMNS, person_in
 from gongji_svc.services.persons import PutPersons, Result
 from gongji_svc.services.places import PutCatalogItems, PutInstitution, catalog_item
@@ -118,7 +118,7 @@ def _person(office: Office, region: str, records: Sequence[Record]) -> _One:
     )
 
 
-def _nothing_said(results: Sequence[Result]) -> Message:
+def _nothing_said(results: Sequence[Result], _: Sight) -> Message:
     """Nobody reads the answer of a load; a refusal is still one."""
     (result,) = results
     if isinstance(result, Refusal):

@@ -5,9 +5,11 @@ Rule: bad input names every field that is wrong and the remedy, and never gets f
 
 from typing import Any, TypeVar
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from protovalidate import Validator
 
+from gongji.buf.validate import validate_pb2
 from gongji_svc.domain.errors import InvalidField, MalformedRequest, Violation
 
 M = TypeVar("M", bound=Message)
@@ -30,9 +32,10 @@ _REMEDIES = {
     "not_in": "请选择有效取值",
     "in": "取值不在允许范围内",
 }
+_EMPTY = "不能为空"
+_BOUNDS = {"gt": "大于", "gte": "不小于", "lt": "小于", "lte": "不大于"}
 # The status travels in a header, and clients take at most 8 KiB of headers.
 _MOST_VIOLATIONS = 20
-_OUT_OF_RANGE = "数值超出允许范围"
 _OTHER = "内容不符合要求"
 
 
@@ -53,7 +56,7 @@ def check(message: Message) -> None:
     """InvalidField naming the fields, at most 20, that break a rule of the contract."""
     broken = _VALIDATOR.collect_violations(message)
     if broken:
-        raise invalid(*(_violation(one.proto) for one in broken[:_MOST_VIOLATIONS]))
+        raise invalid(*(_violation(message, one) for one in broken[:_MOST_VIOLATIONS]))
 
 
 def invalid(*violations: Violation) -> InvalidField:
@@ -62,12 +65,36 @@ def invalid(*violations: Violation) -> InvalidField:
     return InvalidField(violations=violations, fields=fields)
 
 
-def _violation(broken: Any) -> Violation:
-    rule = broken.rule_id.rsplit(".", 1)[-1]
-    remedy = _REMEDIES.get(rule)
-    if remedy is None:
-        remedy = _OUT_OF_RANGE if rule.startswith(("gt", "lt", "gte", "lte")) else _OTHER
-    return Violation(_path(broken.field), remedy)
+def _violation(message: Message, broken: Any) -> Violation:
+    return Violation(_path(broken.proto.field), _remedy(message, broken))
+
+
+def _remedy(message: Message, broken: Any) -> str:
+    kind, _, rule = broken.proto.rule_id.rpartition(".")
+    if broken.field_value == "":
+        return _EMPTY
+    if rule.startswith(("gt", "lt")):
+        return _range(message, broken.proto)
+    if rule == "not_in" and kind != "enum":
+        return "不能为" + "、".join(str(value) for value in broken.rule_value)
+    return _REMEDIES.get(rule, _OTHER)
+
+
+def _range(message: Message, broken: Any) -> str:
+    """The bounds that the contract states of a number or a duration."""
+    descriptor: Any = message.DESCRIPTOR
+    for element in broken.field.elements:
+        field = descriptor.fields_by_name[element.field_name]
+        descriptor = field.message_type
+    rules: Any = field.GetOptions().Extensions[validate_pb2.field]
+    for element in broken.rule.elements[:-1]:
+        rules = getattr(rules, element.field_name)
+    stated = {name: getattr(rules, name) for name in _BOUNDS if rules.HasField(name)}
+    return "须" + "、".join(f"{_BOUNDS[name]}{_bound(value)}" for name, value in stated.items())
+
+
+def _bound(value: Any) -> str:
+    return f"{value.ToSeconds()}秒" if isinstance(value, Duration) else str(value)
 
 
 def _path(field: Any) -> str:

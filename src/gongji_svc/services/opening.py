@@ -16,8 +16,10 @@ from gongji_svc.domain import errors
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.person import Account
 from gongji_svc.domain.terms import AccountKind, AccountState, Insurance
+from gongji_svc.services.account_changes import audit_row
 from gongji_svc.services.account_view import account_message
 from gongji_svc.services.asked import Asked, AskedCommand
+from gongji_svc.services.audit import Audited
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.reach import reaches
@@ -71,10 +73,12 @@ class OpenAccount(AskedCommand):
         )
         owned = [*state.accounts_of[self.owner_id], opened]
         account = account_message(self.office, opened, owned, today)
+        facts = {"person_id": str(self.owner_id), "kind": opened.kind, "state": opened.state}
+        audited = Audited("account", opened.id, opened.pool_region, {}, facts)
         return Decision(
             answer=pb.OpenAccountResponse(account=account).SerializeToString(),
             result_id=opened.id,
-            new=((tables.accounts, opened.row()),),
+            new=((tables.accounts, opened.row()), audit_row(self.asked, audited, state)),
         )
 
     def _check_owner(self, state: State, today: date) -> None:

@@ -1,9 +1,10 @@
 """PayPremium: a donor's order becomes a debit and a payment on its way to the tax authority.
 
-Rule: checks come in the order of what they reveal: who orders; whether there is a living binding,
-which nobody learns about strangers; the region's offer, the beneficiary's standing, the price that
-was seen, then the donor. Debit, payment and what the tax authority is to hear are one decision, and
-the beneficiary is locked, so of two donors one pays. The day of the order decides (PRE-04).
+Rule: checks come in the order of what they reveal: who orders; whether there is an approved binding
+that lives, without which everybody is a stranger; the region's offer, the beneficiary's standing,
+the price that was seen, then the donor. Debit, payment and what the tax authority is to hear are
+one decision, and the beneficiary is locked, so of two donors one pays. The day of the order decides
+(PRE-04).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from uuid import UUID
 from gongji.v1 import payment_pb2 as pb
 from gongji_svc.domain import errors
 from gongji_svc.domain.access import Role
-from gongji_svc.domain.calendar import start_of
+from gongji_svc.domain.calendar import day_of, start_of
 from gongji_svc.domain.journal import Journal
 from gongji_svc.domain.money import yuan
 from gongji_svc.domain.notice import NoticeKind
@@ -37,6 +38,7 @@ from gongji_svc.services.premium_case import (
     considered,
     due_of,
     insurance_in,
+    lets_see,
     living_bindings,
 )
 from gongji_svc.services.premium_view import PremiumView, premium_facts
@@ -110,7 +112,7 @@ class PayPremium(AskedCommand):
         between = [
             kept
             for kept in living_bindings(state, beneficiary.person_id)
-            if kept.binding.donor_id == donor.person_id
+            if kept.binding.donor_id == donor.person_id and lets_see(kept, day_of(state.now))
         ]
         message = self.asked.message
         try:

@@ -2,7 +2,7 @@
 
 Rule: whoever is put is locked with all accounts. Two processes that register one certificate at
 once make one person: the directory refuses the second, whose batch is then decided anew. A change
-that bindings rest on asks for a look at them (upkeep/bindings.py).
+that bindings rest on asks for a look at them (upkeep/bindings.py). Each put is in the audit trail.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,9 @@ from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import Refusal, Violation
 from gongji_svc.domain.person import same_name
 from gongji_svc.services import messages, reach
+from gongji_svc.services.account_changes import audit_row
 from gongji_svc.services.asked import Asked, AskedCommand
+from gongji_svc.services.audit import Audited, facts_of
 from gongji_svc.services.binding_changes import check_row
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
@@ -33,6 +35,8 @@ from gongji_svc.storage.person_reads import find_people, read_registered
 from gongji_svc.storage.sealing import Sealer
 from gongji_svc.storage.state import Decision, Keys, Lookups, State, TableRow, Wanted
 
+_HIDDEN = frozenset({"name", "certificate", "card_no", "birth_date", "chronic_diseases"})
+
 Result = Put | Refusal
 Rows = tuple[TableRow, ...]
 
@@ -42,7 +46,7 @@ class PutPersons(AskedCommand):
     """People whom an agency states; each is put or refused by itself."""
 
     stated: tuple[Stated | Refusal, ...]
-    answer: Callable[[Sequence[Result]], Message]
+    answer: Callable[[Sequence[Result], Sight], Message]
 
     def lookups(self) -> Lookups:
         """The certificates and cards of the people and their guardians."""
@@ -78,9 +82,10 @@ class PutPersons(AskedCommand):
         puts = [one for one in results if isinstance(one, Put)]
         new, replaced, removed = _rows(desk, state, sealer)
         return Decision(
-            answer=self.answer(results).SerializeToString(),
+            answer=self.answer(results, Sight.AGENCY).SerializeToString(),
+            kept=self.answer(results, Sight.COUNTER).SerializeToString(),
             result_id=puts[0].after.person.person_id if puts else None,
-            new=new,
+            new=(*new, *(audit_row(self.asked, _audited(one, agency), state) for one in puts)),
             replaced=replaced,
             removed=removed,
         )
@@ -116,6 +121,15 @@ def _try(desk: Desk, one: Stated | Refusal) -> Result:
         return refusal
 
 
+def _audited(made: Put, agency: str) -> Audited:
+    """A put of a person, also of one whom it leaves as before: the answer shows all of them."""
+    before, after = (
+        {} if one is None else facts_of(person_message(one, Sight.AGENCY))
+        for one in (made.before, made.after)
+    )
+    return Audited("person", made.after.person.person_id, agency, before, after, hidden=_HIDDEN)
+
+
 def _rows(desk: Desk, state: State, sealer: Sealer) -> tuple[Rows, Rows, Rows]:
     """The rows that are new, replaced and removed."""
     new: list[TableRow] = []
@@ -146,11 +160,11 @@ def read_put_person(office: Office, asked: Asked) -> PutPersons:
     return PutPersons(office, asked, (one,), _single_answer)
 
 
-def _single_answer(results: Sequence[Result]) -> pb.PutPersonResponse:
+def _single_answer(results: Sequence[Result], sight: Sight) -> pb.PutPersonResponse:
     (result,) = results
     if isinstance(result, Refusal):
         raise result
-    person = person_message(result.after, Sight.AGENCY)
+    person = person_message(result.after, sight)
     return pb.PutPersonResponse(person=person, created=result.before is None)
 
 
@@ -170,14 +184,15 @@ def _stated_or_refused(office: Office, message: pb.Person, path: str) -> Stated 
         return refusal
 
 
-def _batch_answer(results: Sequence[Result]) -> pb.BatchPutPersonsResponse:
-    return pb.BatchPutPersonsResponse(results=[_result(at, one) for at, one in enumerate(results)])
+def _batch_answer(results: Sequence[Result], sight: Sight) -> pb.BatchPutPersonsResponse:
+    told = (_result(at, one, sight) for at, one in enumerate(results))
+    return pb.BatchPutPersonsResponse(results=told)
 
 
-def _result(index: int, result: Result) -> pb.BatchPutPersonsResult:
+def _result(index: int, result: Result, sight: Sight) -> pb.BatchPutPersonsResult:
     if isinstance(result, Refusal):
         return pb.BatchPutPersonsResult(index=index, error=status_of(result))
-    person = person_message(result.after, Sight.AGENCY)
+    person = person_message(result.after, sight)
     return pb.BatchPutPersonsResult(index=index, person=person, created=result.before is None)
 
 

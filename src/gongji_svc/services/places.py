@@ -4,7 +4,7 @@ Rule: an agency states the institutions of its own region and the catalogue of i
 pooling region, a province or the nation. A Put says the whole row; the same again changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -18,12 +18,14 @@ from gongji_svc.domain.errors import Violation
 from gongji_svc.domain.money import BP, format_price, parse_price
 from gongji_svc.domain.terms import CatalogClass
 from gongji_svc.services import messages, paging
+from gongji_svc.services.account_changes import audit_row
 from gongji_svc.services.asked import Asked, AskedCommand
+from gongji_svc.services.audit import Audited, facts_of
 from gongji_svc.services.days import date_of, day_in
 from gongji_svc.services.names import enum_name, enum_number
 from gongji_svc.services.office import Office
 from gongji_svc.storage import tables
-from gongji_svc.storage.catalogue import CatalogueQuery, catalog_row
+from gongji_svc.storage.catalogue import CatalogueQuery, catalog_item_from, catalog_row
 from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.institutions import Institution, find_institutions
 from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
@@ -76,7 +78,14 @@ class PutInstitution(_Put):
         after = institution(message, state.now)
         if kept is not None and replace(after, updated_at=kept.updated_at) == kept:
             return Decision(answer.SerializeToString())
-        return Decision(answer.SerializeToString(), replaced=((tables.institutions, after.row()),))
+        before = {} if kept is None else facts_of(_institution_message(kept))
+        stated = facts_of(_institution_message(after))
+        audited = Audited("institution", after.institution_code, after.region, before, stated)
+        return Decision(
+            answer.SerializeToString(),
+            new=(audit_row(self.asked, audited, state),),
+            replaced=((tables.institutions, after.row()),),
+        )
 
 
 @dataclass(slots=True)
@@ -85,12 +94,31 @@ class PutCatalogItems(_Put):
 
     items: tuple[CatalogItem, ...]
 
-    def decide(self, state: State) -> Decision:  # noqa: ARG002 - the engine's shape
+    def keys(self, state: State) -> Keys:
+        """The request key, and the codes, whose rows are read."""
+        codes = ((one.region, one.catalog_code) for one in self.items)
+        return replace(_Put.keys(self, state), catalogue=tuple(codes))
+
+    def decide(self, state: State) -> Decision:
         """All rows; RegionNotServed for a region without rules."""
         self.office.rulebook.check_served(self.asked.caller.subject)
         answer = pb.PutCatalogItemsResponse(items=[_item_message(one) for one in self.items])
         rows = ((tables.catalog_items, catalog_row(one)) for one in self.items)
-        return Decision(answer.SerializeToString(), replaced=tuple(rows))
+        return Decision(
+            answer.SerializeToString(),
+            new=tuple(audit_row(self.asked, one, state) for one in self._audited(state)),
+            replaced=tuple(rows),
+        )
+
+    def _audited(self, state: State) -> Iterator[Audited]:
+        """A record of each row that is new or other than it was."""
+        for item in self.items:
+            kept = map(catalog_item_from, state.catalogue[item.region, item.catalog_code])
+            same_day = [one for one in kept if one.effective_from == item.effective_from]
+            before = facts_of(_item_message(same_day[-1])) if same_day else {}
+            after = facts_of(_item_message(item))
+            if before != after:
+                yield Audited("catalog_item", item.catalog_code, item.region, before, after)
 
 
 def read_put_catalog_items(office: Office, asked: Asked) -> PutCatalogItems:
@@ -162,6 +190,17 @@ def _item_message(item: CatalogItem) -> pb.CatalogItem:
     )
 
 
+def _institution_message(found: Institution) -> pb.Institution:
+    return pb.Institution(
+        institution_code=found.institution_code,
+        name=found.name,
+        kind=enum_number(types_pb2.InstitutionKind, found.kind),
+        level=enum_number(types_pb2.InstitutionLevel, found.level),
+        region=found.region,
+        status=enum_number(pb.InstitutionStatus, found.status),
+    )
+
+
 def get_institution(
     office: Office, caller: Caller, request: pb.GetInstitutionRequest
 ) -> pb.GetInstitutionResponse:
@@ -169,16 +208,7 @@ def get_institution(
     found = _institution(office, request.institution_code)
     if found is None or found.region != caller.subject:
         raise errors.AccessDenied
-    return pb.GetInstitutionResponse(
-        institution=pb.Institution(
-            institution_code=found.institution_code,
-            name=found.name,
-            kind=enum_number(types_pb2.InstitutionKind, found.kind),
-            level=enum_number(types_pb2.InstitutionLevel, found.level),
-            region=found.region,
-            status=enum_number(pb.InstitutionStatus, found.status),
-        )
-    )
+    return pb.GetInstitutionResponse(institution=_institution_message(found))
 
 
 def list_catalog_items(

@@ -2,7 +2,8 @@
 
 Rule: a payment is answered once. The same answer told again, by whatever request, is answered with
 the payment as it stands, for a bureau sends until it is heard; another answer is refused. What is
-rejected goes back to the donor at once.
+rejected goes back to the donor at once; what was paid elsewhere is rejected to take its record
+back.
 """
 
 from abc import ABC
@@ -56,27 +57,28 @@ class ConfirmPremium(AnswerPremium):
 
 
 class RejectPremium(AnswerPremium):
-    """The premium is refused."""
+    """The premium is refused; or was recorded by mistake, where it was paid elsewhere."""
 
     __slots__ = ()
 
     def changed(self, case: Case) -> Changed:
-        """The donor has the money back."""
+        """The donor has the money back; of what was paid elsewhere nobody had paid here."""
         payment, reason = case.payment, self.asked.message.reason
         if payment.state == PremiumState.REJECTED and payment.reject_reason == reason:
             return Changed(payment)
-        after = next_state(PremiumState(payment.state), PremiumEvent.REJECT)
-        # From here on the money moves.
-        journal, rows = given_back(case, PremiumRefundTo.PAYER_ACCOUNT)
+        event = PremiumEvent.WITHDRAW if payment.external_channel else PremiumEvent.REJECT
+        after = next_state(PremiumState(payment.state), event)
         rejected = replace(
             payment,
             state=after.value,
             answered_at=case.now,
             reject_reason=reason,
-            refund_journal_id=journal.journal_id,
             benefit_from=None,
         )
-        return Changed(rejected, (journal,), rows)
+        if event is PremiumEvent.WITHDRAW:
+            return Changed(rejected)
+        # From here on the money moves.
+        return given_back(case, rejected, PremiumRefundTo.PAYER_ACCOUNT)
 
 
 def read_confirm_premium(office: Office, asked: Asked) -> ConfirmPremium:

@@ -2,23 +2,18 @@
 
 Rule: each account gets what it gave, wherever the donor stands now: a binding may have ended, a
 frozen account takes it, a closed one's part goes to suspense. Where the region pays refunds out to
-a bank account, no personal account is credited.
+a bank account all of it does, for the agency of the account's region to pay out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from uuid import UUID
 
-from gongji_svc.domain.journal import Journal
 from gongji_svc.domain.notice import NoticeKind
-from gongji_svc.domain.premium_journal import (
-    PremiumLeg,
-    PremiumOf,
-    premium_payout_journal,
-    premium_refund_journal,
-)
+from gongji_svc.domain.premium_journal import PremiumLeg, PremiumOf, premium_refund_journal
 from gongji_svc.domain.terms import AccountKind, AccountOwner, AccountState, PremiumRefundTo
 from gongji_svc.domain.waterfall import Leg
-from gongji_svc.services.premium_changes import Case
+from gongji_svc.services.premium_changes import Case, Changed
 from gongji_svc.storage.ids import new_id
 from gongji_svc.storage.notices import notice_row
 from gongji_svc.storage.premiums import PremiumRow
@@ -26,34 +21,43 @@ from gongji_svc.storage.state import AccountRow, TableRow
 from gongji_svc.storage.suspense import suspense_row
 
 
-def given_back(case: Case, to: PremiumRefundTo) -> tuple[Journal, tuple[TableRow, ...]]:
-    """The journal that gives back all that was debited, and the rows beside it."""
-    payment, now = case.payment, case.now
+def given_back(case: Case, after: PremiumRow, to: PremiumRefundTo) -> Changed:
+    """The payment as it is `after` all that was debited came back: what moves, and the rows."""
     premium = PremiumOf(
-        payment_id=payment.id,
-        beneficiary_id=payment.beneficiary_id,
-        binding_id=payment.binding_id,
-        insured_region=payment.insured_region,
-        insurance=payment.insurance,
+        payment_id=after.id,
+        beneficiary_id=after.beneficiary_id,
+        binding_id=after.binding_id,
+        insured_region=after.insured_region,
+        insurance=after.insurance,
     )
-    journal_id = new_id(payment.insured_region)
-    if to is PremiumRefundTo.BANK:
-        return premium_payout_journal(premium, payment.payable_fen, journal_id, now), ()
-    gave = [(case.state.accounts[UUID(leg["account_id"])], leg) for leg in payment.legs]
-    legs = [PremiumLeg(one.id, one.pool_region, leg["amount_fen"]) for one, leg in gave]
-    closed = {one.id for one, _ in gave if one.state == AccountState.CLOSED}
-    journal = premium_refund_journal(premium, legs, closed, journal_id, now)
-    taken = [(one, leg["amount_fen"]) for one, leg in gave]
-    return journal, tuple(_rows(case, payment, taken))
+    gave = {UUID(leg["account_id"]): leg["amount_fen"] for leg in after.legs}
+    accounts = [case.state.accounts[account_id] for account_id in gave]
+    to_suspense = {
+        one.id for one in accounts if to is PremiumRefundTo.BANK or one.state == AccountState.CLOSED
+    }
+    legs = [PremiumLeg(one.id, one.pool_region, gave[one.id]) for one in accounts]
+    journal_id = new_id(after.insured_region)
+    journal = premium_refund_journal(premium, legs, to_suspense, journal_id, case.now)
+    returned = replace(
+        after,
+        legs=[{**leg, "to_suspense": UUID(leg["account_id"]) in to_suspense} for leg in after.legs],
+        refund_journal_id=journal_id,
+        benefit_from=None,
+    )
+    back = [(one, gave[one.id]) for one in accounts]
+    return Changed(returned, (journal,), tuple(_rows(case, after, back, to_suspense)))
 
 
 def _rows(
-    case: Case, payment: PremiumRow, taken: Sequence[tuple[AccountRow, int]]
+    case: Case,
+    payment: PremiumRow,
+    back: Collection[tuple[AccountRow, int]],
+    to_suspense: Collection[UUID],
 ) -> Iterator[TableRow]:
     """What waits in suspense, and what the donor is told."""
-    for account, amount_fen in taken:
+    for account, amount_fen in back:
         kind = NoticeKind.REFUND
-        if account.state == AccountState.CLOSED:
+        if account.id in to_suspense:
             kind = NoticeKind.REFUND_IN_SUSPENSE
             yield suspense_row(account, amount_fen, payment.id, case.now)
         leg = Leg(

@@ -1,7 +1,8 @@
 """A premium and who could pay it, from what a command gathered.
 
 Rule: QuotePremium and PayPremium look at the same gathered facts with the same questions
-(domain/premium_payer.py); only living bindings are looked at.
+(domain/premium_payer.py); only living bindings are looked at, and by them no donor is let see
+anything of the beneficiary before they are approved.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from gongji.v1 import types_pb2
-from gongji_svc.domain.binding import LIVING, BindingState
+from gongji_svc.domain.binding import LIVING, BindingState, state_on
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.eligibility import leading_enrolment
 from gongji_svc.domain.payment import quote
@@ -29,6 +30,7 @@ from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.premiums import premiums_in
 from gongji_svc.storage.state import State
 
+_SEEING = frozenset({BindingState.ACTIVE, BindingState.SUSPENDED})
 _MENDED = (Why.BENEFICIARY_NOT_INSURED.value,)  # what a premium mends of a suspended binding
 
 
@@ -74,6 +76,13 @@ def living_bindings(state: State, beneficiary_id: UUID) -> Sequence[Kept]:
     """The gathered bindings that others have with somebody and that are not over."""
     kept = (kept_from(row) for row in state.bindings_of[beneficiary_id].values())
     return [one for one in kept if one.binding.state in LIVING]
+
+
+def lets_see(kept: Kept, today: date) -> bool:
+    """Whether the donor of a binding may be told of the beneficiary: it was approved and is not
+    over.
+    """
+    return kept.binding.approved and state_on(kept.binding, today) in _SEEING
 
 
 def is_mended(kept: Kept) -> bool:

@@ -1,11 +1,12 @@
 """RecordExternalPremium: a premium that was paid by another channel (其他渠道缴费).
 
 Rule: what the tax authority has collected is a fact, so it is recorded whatever else was paid; two
-payments of a year are marked, for the agency to see to. No account moves. The day it was paid
-decides about waiting, as for a payment here.
+payments of a year are marked, for the agency to see to. The same voucher is the same collection,
+so it is told twice and counted once. No account moves. The day it was paid decides about waiting,
+as for a payment here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from gongji_svc.domain.payment import benefit_from, quote
 from gongji_svc.domain.person import Person, same_name
 from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.premium_standing import waiting
-from gongji_svc.domain.premium_state import PremiumState
+from gongji_svc.domain.premium_state import LIVE, PremiumState
 from gongji_svc.domain.terms import Insurance
 from gongji_svc.services import messages
 from gongji_svc.services.account_changes import agency_claim, id_in
@@ -34,7 +35,7 @@ from gongji_svc.services.reach import acting_as, reaches
 from gongji_svc.storage import people, tables
 from gongji_svc.storage.ids import new_id, region_of
 from gongji_svc.storage.people import PersonRow
-from gongji_svc.storage.premiums import PremiumRow
+from gongji_svc.storage.premiums import PremiumRow, premiums_in
 from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
 
 
@@ -61,25 +62,63 @@ class RecordExternal(AskedCommand):
             raise errors.PersonNotMatched
         return Keys(claim, persons=(self.beneficiary_id,), premiums_of=(self.beneficiary_id,))
 
-    def discover(self, state: State) -> Wanted:  # noqa: ARG002 - the engine's shape
-        """Nothing more: no account moves."""
-        return Wanted()
+    def discover(self, state: State) -> Wanted:
+        """The donor of the same collection, for the answer; no account moves."""
+        known = self._known(state)
+        donor_id = None if known is None else known.donor_id
+        return Wanted(persons=() if donor_id is None else (donor_id,))
 
     def decide(self, state: State) -> Decision:
-        """The payment, recorded as confirmed, and all that is written with it."""
+        """The payment, recorded as confirmed, and all that is written with it; of a collection that
+        is known, the payment as it stands.
+        """
         beneficiary = self._beneficiary(state)
-        if self.paid_on > day_of(state.now):
-            raise messages.invalid(Violation("paid_on", "不能晚于今天"))
+        self._check_days(day_of(state.now))
+        known = self._known(state)
+        if known is not None:
+            return self._answered(state, beneficiary, known)
         beside = Beside.of(state, beneficiary, self._payment(state, beneficiary))
         payment = beside.payment
         doer = doer_of(self.asked, acting_as(self.asked.caller))
-        message = PremiumView(payment, "", beneficiary.name).message(self.asked.caller)
-        return Decision(
-            self.asked.method.response(payment=message).SerializeToString(),
-            result_id=payment.id,
+        return replace(
+            self._answered(state, beneficiary, payment),
             new=((tables.premium_payments, payment.row()), *beside.audited(doer)),
             replaced=(*beside.payments(), *beside.years(beneficiary)),
         )
+
+    def _known(self, state: State) -> PremiumRow | None:
+        """The payment, here or elsewhere, that is the same collection."""
+        message, region = self.asked.message, self.asked.caller.subject
+        insurance = enum_name(types_pb2.Insurance, message.insurance)
+        told = (region, message.year, insurance, message.tax_voucher_no)
+        if self.beneficiary_id is None or not message.tax_voucher_no:
+            return None
+        for one in premiums_in(state, self.beneficiary_id):
+            of = (one.insured_region, one.year, one.insurance, one.tax_voucher_no)
+            if of == told and one.state in LIVE:
+                return one
+        return None
+
+    def _answered(self, state: State, beneficiary: Person, payment: PremiumRow) -> Decision:
+        donor = None
+        if payment.donor_id is not None:
+            donor = people.person(state, self.office.sealer, payment.donor_id)
+        view = PremiumView(payment, "" if donor is None else donor.name, beneficiary.name)
+        answer = self.asked.method.response(payment=view.message(self.asked.caller))
+        return Decision(answer.SerializeToString(), result_id=payment.id)
+
+    def _check_days(self, today: date) -> None:
+        """InvalidField for a day or a year that cannot be meant."""
+        year = self.asked.message.year
+        wrong = []
+        if year > today.year + 1:
+            wrong.append(Violation("year", f"不能晚于{today.year + 1}年度"))
+        if self.paid_on > today:
+            wrong.append(Violation("paid_on", "不能晚于今天"))
+        elif self.paid_on < date(year - 1, 1, 1):
+            wrong.append(Violation("paid_on", f"{year}年度的保费不能早于{year - 1}年1月1日缴纳"))
+        if wrong:
+            raise messages.invalid(*wrong)
 
     def _beneficiary(self, state: State) -> Person:
         """AccessDenied for an id, PersonNotMatched for a certificate, that names nobody within

@@ -11,7 +11,7 @@ from typing import Any
 
 from gongji.v1 import payment_pb2 as pb
 from gongji_svc.domain import errors
-from gongji_svc.domain.access import Role
+from gongji_svc.domain.access import Role, same_actor
 from gongji_svc.domain.errors import Violation
 from gongji_svc.domain.person import Person
 from gongji_svc.domain.premium_refund import Paid, check_refundable, needs_approval
@@ -80,7 +80,7 @@ class DecidePremiumRefund(ChangePremium):
         """Only the agency of the region whose rules decide; SecondActorRequired for who asked."""
         caller, asked = self.asked.caller, case.payment.refund.get("requested_by")
         check_region(case, caller.subject)
-        if asked and asked["role"] == Role.COUNTER and asked["actor"] == caller.actor:
+        if asked and asked["role"] == Role.COUNTER and same_actor(asked["actor"], caller.actor):
             raise errors.SecondActorRequired
 
     def changed(self, case: Case) -> Changed:
@@ -107,17 +107,12 @@ def _refunded(case: Case, event: PremiumEvent, refund: dict[str, Any]) -> Change
     """The payment, paid back."""
     payment = case.payment
     after = next_state(PremiumState(payment.state), event)
+    decided = {**refund, "decided_at": case.now.isoformat()}
+    refunded = replace(payment, state=after.value, refund=decided)
     # From here on the money moves.
-    journal, rows = given_back(case, PremiumRefundTo(refund["refund_to"]))
-    refunded = replace(
-        payment,
-        state=after.value,
-        refund={**refund, "decided_at": case.now.isoformat()},
-        refund_journal_id=journal.journal_id,
-        benefit_from=None,
-    )
-    told = tax_message(refunded, TaxMessageKind.REFUND, case.now)
-    return Changed(refunded, (journal,), (*rows, told))
+    back = given_back(case, refunded, PremiumRefundTo(refund["refund_to"]))
+    told = tax_message(back.payment, TaxMessageKind.REFUND, case.now)
+    return replace(back, new=(*back.new, told))
 
 
 def _paid(payment: PremiumRow) -> Paid:

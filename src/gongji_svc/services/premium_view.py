@@ -1,8 +1,9 @@
 """A premium payment as its readers may see it.
 
-Rule: names are masked for everybody. The debit, account by account, and which person acted are
-shown to the donor's side and to counter and agency. To the beneficiary's side and to the tax
-authority the payment is a record of what was paid.
+Rule: names are masked for everybody. The debit, account by account, is shown to the donor's side
+and to counter and agency; which member of staff acted to those alone, which guardian to the donor's
+side too. To the beneficiary's side and to the tax authority the payment is a record of what was
+paid.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from gongji_svc.services.names import enum_number
 from gongji_svc.storage.premiums import PremiumRow
 
 STAFF = frozenset({Role.COUNTER, Role.AGENCY})
-"""Who sees what the donor sees, and who decided."""
+"""Who sees what the donor sees, and which member of staff acted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +66,23 @@ class PremiumView:
             benefit_from=date_of(payment.benefit_from),
             paid_on=date_of(payment.paid_on),
             submitted_at=timestamp(payment.submitted_at),
-            submitted_by=self._actor(payment.submitted_by, seen),
+            submitted_by=self._actor(payment.submitted_by, caller),
             answered_at=None if payment.answered_at is None else timestamp(payment.answered_at),
             answer_due_on=date_of(payment.answer_due_on),
             tax_voucher_no=payment.tax_voucher_no,
             reject_reason=payment.reject_reason,
-            refund=self._refund(caller, seen),
+            refund=self._refund(caller),
             refund_journal_id=(
                 _text(payment.refund_journal_id) if seen or caller.role is Role.TAX else ""
             ),
             external_channel=payment.external_channel,
             paid_twice=payment.paid_twice,
             request_id=payment.request_id if self._asked_by(caller) else "",
+            in_suspense=seen and any(leg.get("to_suspense", False) for leg in payment.legs),
         )
 
     def _seen(self, caller: Caller) -> bool:
-        """Whether the caller sees whose money moved, and who acted."""
+        """Whether the caller sees whose money moved, and where it went."""
         return self.donor_side or caller.role in STAFF
 
     def _asked_by(self, caller: Caller) -> bool:
@@ -88,10 +90,12 @@ class PremiumView:
         by = (payment.submitted_by["role"], payment.request_caller)
         return by == (caller.role, caller.subject)
 
-    def _actor(self, kept: Mapping[str, str], seen: bool) -> types_pb2.Actor:
-        return actor({**kept, "actor": kept["actor"] if seen else ""})
+    def _actor(self, kept: Mapping[str, str], caller: Caller) -> types_pb2.Actor:
+        is_guardian = kept["role"] == Role.CITIZEN
+        shown = caller.role in STAFF or (self.donor_side and is_guardian)
+        return actor({**kept, "actor": kept["actor"] if shown else ""})
 
-    def _refund(self, caller: Caller, seen: bool) -> pb.PremiumRefund | None:
+    def _refund(self, caller: Caller) -> pb.PremiumRefund | None:
         kept: Mapping[str, Any] = self.payment.refund
         if not kept:
             return None
@@ -100,7 +104,7 @@ class PremiumView:
             cause=enum_number(pb.PremiumRefundCause, kept["cause"]),
             reason=kept.get("reason", ""),
             requested_at=_moment(kept.get("requested_at")),
-            requested_by=self._actor(kept["requested_by"], seen),
+            requested_by=self._actor(kept["requested_by"], caller),
             decision=enum_number(pb.PremiumRefundDecision, kept.get("decision", "UNSPECIFIED")),
             decision_reason=kept.get("decision_reason", ""),
             decided_at=_moment(kept.get("decided_at")),

@@ -44,10 +44,14 @@ def present(first_answer: bytes, plan: Record, refunds: Sequence[RefundRow]) -> 
     return settlement
 
 
-def for_donor(settlement: pb.Settlement, bindings: set[str]) -> pb.Settlement:
-    """What a donor sees of it: the legs under these bindings, where and when; not what was bought
-    and not why it came back.
+def for_donor(
+    settlement: pb.Settlement, bindings: set[str], names: Mapping[str, str]
+) -> pb.Settlement:
+    """What a donor sees of it: the legs under these bindings, where and when, by the donor's own
+    masked name; not what was bought, not why it came back, and not that others paid.
     """
+    for leg in (*settlement.legs, *(leg for step in settlement.refunds for leg in step.legs)):
+        leg.donor_name = names.get(leg.binding_id, "")
     seen = pb.Settlement(
         settlement_id=settlement.settlement_id,
         state=settlement.state,

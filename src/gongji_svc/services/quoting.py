@@ -1,7 +1,8 @@
 """QuotePremium: what a year costs somebody and why, until when, and who could pay it.
 
 Rule: asked of what PayPremium would gather, so who is shown as able to pay is who can. A donor who
-asks is told of no other donor; how much is in an account is told to nobody.
+asks is told of no other donor, and nothing at all before the binding is approved; how much is in an
+account is told to nobody.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from gongji.v1 import payment_pb2 as pb
 from gongji_svc.domain import errors
 from gongji_svc.domain.explanation import obstacle_advised
 from gongji_svc.domain.masking import masked_name
+from gongji_svc.domain.payment import benefit_from
 from gongji_svc.domain.person import Person
 from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.policy_values import Window
@@ -25,17 +27,18 @@ from gongji_svc.services.binding_view import policy_ref, policy_text
 from gongji_svc.services.days import date_of
 from gongji_svc.services.looking import looked
 from gongji_svc.services.office import Office
-from gongji_svc.services.premium_case import considered, due_of, insurance_in, living_bindings
+from gongji_svc.services.premium_case import (
+    considered,
+    due_of,
+    insurance_in,
+    lets_see,
+    living_bindings,
+)
 from gongji_svc.services.reach import reaches
 from gongji_svc.storage import people
 from gongji_svc.storage.bindings import Kept
 from gongji_svc.storage.ids import parse_id
 from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
-
-_TOO_LITTLE_ZH = (
-    "授权人的个人账户可用余额不足以支付全部保费，保费不能拆分。"
-    "请待账户划入后再缴，或由其他授权人代缴。"
-)
 
 
 @dataclass(slots=True)
@@ -84,7 +87,12 @@ class QuotePremium(AskedCommand):
         ]
         if reaches(caller, person, today):
             return donors
-        own = [one for one in donors if reaches(caller, one[0], today)]
+        own = [
+            (donor, seen)
+            for donor, bindings in donors
+            if reaches(caller, donor, today)
+            and (seen := [one for one in bindings if lets_see(one, today)])
+        ]
         if not own:
             raise errors.AccessDenied
         return own
@@ -107,15 +115,14 @@ def _payer(
 def _text(hindrance: Hindrance) -> str:
     if isinstance(hindrance, Obstacle):
         return obstacle_advised(hindrance)
-    if isinstance(hindrance, errors.InsufficientFunds):
-        return _TOO_LITTLE_ZH
     return hindrance.message_zh
 
 
 def _answer(due: Due, payers: Sequence[pb.PremiumPayer]) -> pb.QuotePremiumResponse:
     policy, quoted, today = due.policy, due.quoted, due.day
-    waits = waiting(policy, quoted, due.person, today)
-    until = refund_until(policy, quoted.year, waits.benefit_from)
+    waits = None if quoted.is_over(today) else waiting(policy, quoted, due.person, today)
+    begins = benefit_from(quoted.year, 0) if waits is None else waits.benefit_from
+    until = refund_until(policy, quoted.year, begins)
     return pb.QuotePremiumResponse(
         standard_fen=quoted.standard_fen,
         subsidy_fen=quoted.subsidy_fen,
@@ -129,8 +136,8 @@ def _answer(due: Due, payers: Sequence[pb.PremiumPayer]) -> pb.QuotePremiumRespo
         window=_window(quoted.window),
         in_window=today in quoted.window,
         payers=payers,
-        wait_months=waits.months,
-        benefit_from=date_of(waits.benefit_from),
+        wait_months=0 if waits is None else waits.months,
+        benefit_from=date_of(None if waits is None else waits.benefit_from),
         group=quoted.group or "",
         late=quoted.late,
         carried_forward=quoted.carried_forward,

@@ -2,13 +2,16 @@
 
 Rule: one record, several readers. A till sees the legs of the bill it settled and no reason why a
 donor paid no more; the patient sees every reason; a donor sees the leg that was theirs and not the
-patient's items; a preview shows the donors as one sum.
+patient's items; a preview shows the donors as one sum. Donors whose masked names are alike are
+numbered, to a till only those who paid, to a donor none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
+from uuid import UUID
 
 from gongji.v1 import settlement_pb2 as pb
 from gongji.v1 import types_pb2
@@ -28,7 +31,6 @@ from gongji_svc.storage.institutions import Institution
 from gongji_svc.storage.settlements import Settled
 
 _DONOR_RULES = frozenset({Rule.DONOR_PAID, Rule.DONOR_LIMITED, Rule.DONOR_SKIPPED})
-_RELATIVES = "亲属共济"
 _FULL_QUANTITY = "0"
 
 
@@ -42,6 +44,19 @@ class Reader(Enum):
 
 Names = Mapping[str, str]
 """Donors' names, masked, by binding id."""
+
+
+def told_apart(names: Names, binding_ids: Iterable[Any]) -> Names:
+    """The names, of those that look alike each with its number in the order of `binding_ids`."""
+    told = [one for one in dict.fromkeys(map(str, binding_ids)) if one in names]
+    alike, seen = Counter(names[one] for one in told), Counter[str]()
+    apart = dict(names)
+    for one in told:
+        name = names[one]
+        seen[name] += 1
+        if alike[name] > 1:
+            apart[one] = f"{name}（{seen[name]}）"
+    return apart
 
 
 def breakdown(sums: Breakdown) -> pb.Breakdown:
@@ -64,7 +79,12 @@ def breakdown(sums: Breakdown) -> pb.Breakdown:
 
 def legs(plan: Plan, names: Names) -> list[pb.Leg]:
     """Whose money paid what; the patient's own legs first."""
+    names = told_apart(names, _paying(plan))
     return [_leg(leg, names) for leg in plan.legs]
+
+
+def _paying(plan: Plan) -> list[UUID]:
+    return [leg.binding_id for leg in plan.legs if leg.binding_id is not None]
 
 
 def _leg(leg: Leg, names: Names) -> pb.Leg:
@@ -114,8 +134,10 @@ def _line(split: LineSplit, item: pb.SettlementItem, row: CatalogItem | None) ->
 
 
 def explanation(plan: Plan, names: Names, reader: Reader) -> list[types_pb2.ExplanationStep]:
-    """The steps by which the sums come about, each with its source."""
-    steps = plan.steps
+    """The steps by which the sums come about, each with its source. Who paid has the number of the
+    leg; others come after, and only the patient is told of them.
+    """
+    steps, told = plan.steps, _paying(plan)
     if reader is Reader.TILL:
         order = _order_source(plan)
         steps = tuple(
@@ -123,7 +145,9 @@ def explanation(plan: Plan, names: Names, reader: Reader) -> list[types_pb2.Expl
         )
     elif reader is Reader.PREVIEW:
         steps = tuple(_donors_as_one(plan))
-        names = {_RELATIVES: _RELATIVES}
+    else:
+        told += [outcome.binding_id for outcome in plan.outcomes]
+    names = told_apart(names, told)
     return [_step(step, names) for step in steps]
 
 
@@ -151,7 +175,7 @@ def _donors_as_one(plan: Plan) -> list[Step]:
             told = True
             total_fen = plan.breakdown.mutual_aid_pay_fen
             source = _order_source(plan)
-            steps.append(Step(Rule.DONOR_PAID, total_fen, source, {"binding_id": _RELATIVES}))
+            steps.append(Step(Rule.DONOR_PAID, total_fen, source, {"relatives": 1}))
     return steps
 
 

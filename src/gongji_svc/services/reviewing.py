@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gongji.v1 import binding_pb2 as pb
 from gongji_svc.domain import errors
-from gongji_svc.domain.access import Role
+from gongji_svc.domain.access import Role, same_actor
 from gongji_svc.domain.binding import Binding, BindingEvent, after
 from gongji_svc.domain.eligibility import check_people
 from gongji_svc.domain.errors import Violation
@@ -41,7 +41,7 @@ class ReviewBinding(ChangeBinding):
         caller, applied = self.asked.caller, case.kept.created_by
         if not oversees(caller, case.kept):
             raise errors.AccessDenied
-        if applied["role"] == Role.COUNTER and applied["actor"] == caller.actor:
+        if applied["role"] == Role.COUNTER and same_actor(applied["actor"], caller.actor):
             raise errors.SecondActorRequired
 
     def changed(self, case: Case) -> Kept:

@@ -130,6 +130,7 @@ def _evidence(fact: Fact) -> pb.RiskEvidence:
         text=fact["text"],
         settlement_id=fact.get("settlement_id", ""),
         institution_code=fact["institution_code"],
+        hold_id=fact.get("hold_id", ""),
     )
     shown.occurred_at.FromJsonString(fact["occurred_at"])
     return shown

@@ -2,11 +2,12 @@
 
 Rule: commands (they move money, or change who may move it) and batches of them are read in the
 writer and decided by the engine; reads, uploads and downloads are served by the front's threads.
-What watches is begun by them, and then served by the front's hub.
+What watches is begun by them, and then served by the front's hub. What staff read is recorded here.
 """
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from google.protobuf.message import Message
@@ -14,7 +15,15 @@ from google.protobuf.message import Message
 from gongji_svc.domain.access import Caller
 from gongji_svc.domain.errors import ServiceUnavailable
 from gongji_svc.engine import Command
-from gongji_svc.services import account, binding, messages, payment, registry, settlement
+from gongji_svc.services import (
+    account,
+    binding,
+    messages,
+    payment,
+    registry,
+    settlement,
+    staff_reads,
+)
 from gongji_svc.services.access import check_subject
 from gongji_svc.services.asked import Asked
 from gongji_svc.services.batching import Batch, Item
@@ -90,7 +99,9 @@ def answer_read(office: Office, method: Method, caller: Caller, body: bytes) -> 
     message = messages.read(method.request, body)
     check_subject(caller, method, message)
     with _away_as_refusal():
-        return READS[method.path](office, caller, message).SerializeToString()
+        answer = READS[method.path](office, caller, message)
+        staff_reads.record(office, caller, method, message, answer)
+    return answer.SerializeToString()
 
 
 def answer_stream(
@@ -101,7 +112,9 @@ def answer_stream(
     check_subject(caller, method, message)
     pieces = STREAMS[method.path](office, caller, message)
     with _away_as_refusal(), contextlib.closing(pieces):
-        for piece in pieces:
+        first = next(pieces)  # refused here, if at all
+        staff_reads.record(office, caller, method, message, first)
+        for piece in chain((first,), pieces):
             yield piece.SerializeToString()
 
 
@@ -110,7 +123,9 @@ def begin_watch(office: Office, method: Method, caller: Caller, body: bytes) -> 
     message = messages.read(method.request, body)
     check_subject(caller, method, message)
     with _away_as_refusal():
-        return WATCHES[method.path](office, caller, message)
+        watched = WATCHES[method.path](office, caller, message)
+        staff_reads.record(office, caller, method, message, None)
+    return watched
 
 
 @contextlib.contextmanager

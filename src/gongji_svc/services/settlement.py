@@ -82,7 +82,7 @@ def _as_seen_by(reader: UUID | str, found: Found, settlement: pb.Settlement) -> 
     if isinstance(reader, str):
         return settlement
     if reader != found.patient_id:
-        return for_donor(settlement, bindings_of(str(reader), found))
+        return for_donor(settlement, bindings_of(str(reader), found), found.detail["donors"])
     plan = from_record(found.detail["plan"])
     del settlement.explanation[:]
     names = found.detail["donors"]

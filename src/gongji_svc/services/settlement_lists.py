@@ -147,7 +147,7 @@ def _message(found: Found, donor_id: UUID | None) -> pb.Settlement:
     """One of a list: lines are left out, those that came back as well."""
     settlement = present(found.first_answer, found.detail["plan"], found.steps)
     if donor_id is not None:
-        return for_donor(settlement, bindings_of(str(donor_id), found))
+        return for_donor(settlement, bindings_of(str(donor_id), found), found.detail["donors"])
     del settlement.lines[:]
     del settlement.explanation[:]
     for step in settlement.refunds:

@@ -141,8 +141,6 @@ class Preview(AskedCommand):
     def decide(self, state: State) -> Decision:
         """What a till is shown before it settles; donors as one sum."""
         bill, decided = self.judge(state)
-        if self.risks is not None:
-            self.risks.check(state, decided, recorded=False)
         names = donor_names(bill.donors)
         enrolment = bill.patient.enrolment
         answer = pb.PreviewSettlementResponse(
@@ -183,6 +181,9 @@ class Preview(AskedCommand):
         if frozen:
             untouched = steps_of_frozen_holds(hold.amount_fen for hold in frozen)
             decided = replace(decided, steps=(*decided.steps, *untouched))
+        if self.risks is not None:
+            paid = (leg for leg in decided.legs if leg.binding_id is not None)
+            self.risks.check(state, [leg.person_id for leg in paid])
         return bill, decided
 
     def _current(self, state: State) -> tuple[Binding, ...]:
@@ -239,8 +240,6 @@ class Settle(Preview):
     def decide(self, state: State) -> Decision:
         """The settlement: what moves, what is counted, and the receipt."""
         bill, decided = self.judge(state)
-        if self.risks is not None:
-            self.risks.check(state, decided, recorded=True)
         message = self.asked.message
         cash_pay_fen = decided.breakdown.cash_pay_fen
         if message.HasField("expected_cash_pay_fen") and (

@@ -27,6 +27,7 @@ from gongji_svc.domain.terms import (
     Insurance,
     InsuredStatus,
 )
+from gongji_svc.domain.wording import INSURANCE_ZH
 from gongji_svc.services.names import enum_name
 from gongji_svc.storage import people
 from gongji_svc.storage.credentials import use_in
@@ -173,14 +174,21 @@ def enrolment_for(usable: Sequence[Enrolment], insurance: int, region: str) -> E
         raise errors.EnrolmentNotUsable
     if len(fitting) > 1:
         listed = "、".join(f"{one.insurance}@{one.region}" for one in fitting)
+        listed_zh = "、".join(f"{INSURANCE_ZH[one.insurance]}{one.region}" for one in fitting)
         raise errors.EnrolmentAmbiguous(
             enrolments=listed,
+            enrolments_zh=listed_zh,
             violations=[
                 errors.Violation("insurance", "有多条可用参保信息，请指明险种"),
                 errors.Violation("insured_region", "有多条可用参保信息，请指明参保地"),
             ],
         )
     return fitting[0]
+
+
+def in_province(enrolment: Enrolment, institution: Institution) -> bool:
+    """Whether the institution lies in the province of the insurance: no other settles directly."""
+    return enrolment.region[:2] == institution.region[:2]
 
 
 def place_of(institution: Institution) -> tuple[InstitutionKind, InstitutionLevel]:

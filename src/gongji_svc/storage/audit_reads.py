@@ -14,6 +14,7 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, select, tuple_
 
 from gongji_svc.storage import tables
+from gongji_svc.storage.tables.columns import NONE
 
 _RECORDS = tables.audit_records.c
 _NEWEST_FIRST = (_RECORDS.recorded_at.desc(), _RECORDS.id.desc())
@@ -24,7 +25,9 @@ Place = tuple[datetime, UUID]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which records of a region are listed; what is None or empty is any."""
+    """Which records of a region are listed; what is None or empty is any. A person is also the
+    subject of a read that showed their data.
+    """
 
     region: str
     role: str = ""
@@ -53,6 +56,7 @@ class AuditRow:
     changes: list[dict[str, Any]]
     request_id: str
     reason: str
+    people: list[str]
 
 
 def list_records(
@@ -67,10 +71,13 @@ def list_records(
 
 def _conditions(choice: Choice) -> Iterator[ColumnElement[bool]]:
     yield _RECORDS.region == choice.region
-    for name in ("role", "actor", "action", "subject_kind", "subject_id"):
+    for name in ("role", "actor", "action", "subject_kind"):
         wanted = getattr(choice, name)
         if wanted:
             yield _RECORDS[name] == wanted
+    if choice.subject_id:
+        read_of = _RECORDS.people.contains([choice.subject_id]) & (_RECORDS.people != NONE)
+        yield (_RECORDS.subject_id == choice.subject_id) | read_of
     if choice.from_time is not None:
         yield _RECORDS.recorded_at >= choice.from_time
     if choice.to_time is not None:

@@ -55,10 +55,11 @@ class CatalogueQuery:
         )
         if self.codes:
             query = query.where(items.catalog_code.in_(set(self.codes)))
-        return [_item(tuple(row)) for row in tx.execute(query)]
+        return [catalog_item_from(tuple(row)) for row in tx.execute(query)]
 
 
-def _item(row: Row) -> CatalogItem:
+def catalog_item_from(row: Row) -> CatalogItem:
+    """The item of one row of `catalog_items`."""
     region, code, effective_from, name, kind, self_pay_bp, ceiling_micro, account_payable = row
     return CatalogItem(
         code,

@@ -55,6 +55,7 @@ _LOADED = (
     tables.accounts,
     tables.entries,
     tables.ledger_lines,
+    tables.audit_records,
 )
 _staged = MetaData()
 

@@ -28,7 +28,8 @@ class TaxMessageKind(StrEnum):
 class PremiumRow:
     """A row of `premium_payments`, by name; amounts in fen.
 
-    `legs` are {account_id, kind, amount_fen, journal_id}; `submitted_by` and what `refund` names
+    `legs` are {account_id, kind, amount_fen, journal_id}, with `to_suspense` once the money came
+    back: whether it went to suspense, not to the account; `submitted_by` and what `refund` names
     are {role, subject, actor}.
     """
 

@@ -109,7 +109,8 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a command decided: the answer's bytes, what accounts hold more (account, fen; negative:
-    less), journals, new or replaced rows by table, and the primary keys of rows that go.
+    less), journals, new or replaced rows by table, and the primary keys of rows that go. `kept` is
+    answered to a repeat, where the answer itself names people and must not be kept.
     """
 
     answer: bytes
@@ -119,6 +120,7 @@ class Decision:
     new: tuple[TableRow, ...] = ()
     replaced: tuple[TableRow, ...] = ()
     removed: tuple[TableRow, ...] = ()
+    kept: bytes = b""
 
 
 @dataclass(slots=True)

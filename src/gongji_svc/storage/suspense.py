@@ -52,7 +52,7 @@ class SuspenseRow:
 def suspense_row(
     account: AccountRow, amount_fen: int, source_id: UUID | None, at: datetime
 ) -> TableRow:
-    """The item of what came back for a closed account; beside it the journal has a
+    """The item of what came back and could not go to the account; beside it the journal has a
     `suspense_line`.
     """
     item = SuspenseRow(

@@ -21,6 +21,7 @@ from gongji_svc.upkeep.holds import expire_holds
 from gongji_svc.upkeep.risks import find_risks
 from gongji_svc.upkeep.seals import seal_entries
 from gongji_svc.upkeep.tax import send_premiums
+from gongji_svc.upkeep.tax_messages import remove_old_tax_messages, tell_overdue_again
 from gongji_svc.upkeep.year_end import move_year_end
 
 _log = structlog.get_logger()
@@ -47,6 +48,8 @@ JOBS = (
     Job("remove-old-documents", remove_old_documents, rest_seconds=300.0),
     Job("remove-old-codes", remove_old_codes, rest_seconds=300.0),
     Job("move-year-end", move_year_end, rest_seconds=300.0),
+    Job("remove-old-tax-messages", remove_old_tax_messages, rest_seconds=3600.0),
+    Job("tell-overdue-premiums-again", tell_overdue_again, rest_seconds=60.0),
     Job("send-premiums", send_premiums, rest_seconds=1.0, waits_for_others=True),
 )
 

@@ -3,7 +3,8 @@ that only advise.
 
 Rule: a settlement is judged by what was recorded before it, so it does not matter when, or by
 whom, it is looked at. A rule that holds is asked at the till; here it advises where no relative
-paid. What stands still is not looked at: one that was given back meanwhile raises nothing.
+paid. Only what stands still is looked at: one that was given back meanwhile raises nothing. Holds
+raise nothing here; what they captured, or still set aside, counts with what was before.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -145,6 +146,7 @@ def _visit(one: Looked) -> Visit:
         one.region,
         one.occurred_at,
         one.recorded_at,
+        mutual_aid=one.mutual_aid_pay_fen > 0,
     )
 
 

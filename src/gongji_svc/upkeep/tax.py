@@ -2,7 +2,8 @@
 
 Rule: at least once, each message under a key of its own by which the other side acts once. What
 fails is tried again for ever, at growing pauses; what is refused as it is waits long between two
-attempts and is an error in the log, for a human must look. Any number of processes may send.
+attempts and is an error in the log, for a human must look. Any number of processes may send. What
+is not answered in time comes back here (upkeep/tax_messages.py).
 """
 
 import json

@@ -11,9 +11,12 @@ class AccountNotFound(Refusal):
 
 
 class AccountExists(Refusal):
-    """The person has an open account of this kind already.
+    """The person has an account that is open or frozen, in the books of some region, beside which
+    this one cannot stand. On a move that region takes the balance by a correction
+    (ProposeAdjustment, DecideAdjustment) and closes it first (CloseAccount).
 
-    该参保人已有同类个人账户，不能重复开立。
+    该参保人名下已有个人账户，不能重复开立。在本地的，请使用原账户；在外地的（转移接续），请原参保地先由两名工作人员
+    以更正转出余额并注销原账户，再在本地开立，并以更正记入转来的余额。
     """
 
 
@@ -46,9 +49,11 @@ class AccountClosed(Refusal):
 
 
 class AccountNotEmpty(Refusal):
-    """The account has a balance; name transfer_to_account_id.
+    """The account has a balance; name transfer_to_account_id, or where the person has no other
+    account take the balance by a correction first (ProposeAdjustment, DecideAdjustment).
 
-    该个人账户还有余额。请先指定转入账户。
+    该个人账户还有余额。参保人另有其他类别的账户的，请指定转入账户；没有的（如转往外地、由他人继承），请先由两名工作
+    人员分别提出、复核更正，转出余额后再注销。
     """
 
 
@@ -60,10 +65,12 @@ class AccountHasHolds(Refusal):
 
 
 class TransferAccountUnsuitable(Refusal):
-    """The account to transfer to is not another open account of the same person; for anybody else,
-    such as an heir, two officials book corrections (ProposeAdjustment, DecideAdjustment).
+    """The account to transfer to is not another open account of the same person; for a move to
+    another region, and for anybody else, such as an heir, two officials book corrections
+    (ProposeAdjustment, DecideAdjustment).
 
-    转入账户须是同一参保人名下另一个状态正常的账户。转给他人（如继承人）的，请由两名工作人员分别提出、复核更正。
+    转入账户须是同一参保人名下另一个状态正常的账户。转往外地新账户、转给他人（如继承人）的，请由两名工作人员分别
+    提出、复核更正，转出余额后再注销。
     """
 
 
@@ -105,7 +112,7 @@ class MutualAidNotUsable(Refusal):
 class LimitExceeded(Refusal):
     """A limit of the donor or a cap of the policy would be exceeded ({limit}).
 
-    超出授权人设置的限额或政策规定的上限（{limit}）。请减少金额，或由授权人调整限额。
+    超出{limit_zh}。请减少金额，或由授权人调整自己设置的限额。
     """
 
 

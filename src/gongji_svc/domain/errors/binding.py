@@ -20,7 +20,7 @@ class CertificatesNotSeen(Refusal):
 class ConfirmationMissing(Refusal):
     """The region asks for a further confirmation: {confirmation}.
 
-    该地区办理绑定还须完成确认（{confirmation}）。请完成后重新提交。
+    该地区办理绑定还须完成确认（{confirmation_zh}）。请完成后重新提交。
     """
 
 

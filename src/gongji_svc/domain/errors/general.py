@@ -1,6 +1,6 @@
 """Refusals of any call, of policy and time, and of the registry."""
 
-from gongji_svc.domain.errors.refusal import Refusal
+from gongji_svc.domain.errors.refusal import Refusal, Violation
 
 
 class InvalidField(Refusal):
@@ -121,12 +121,16 @@ class OccurredInFuture(Refusal):
     业务发生时间晚于当前时间。请校准本机时钟后重新提交。
     """
 
+    usual_violations = (Violation("occurred_at", "不能晚于当前时间"),)
+
 
 class OutOfTime(Refusal):
     """occurred_at lies more than 30 days back.
 
     业务发生时间已超过30天，不能联机结算。请到医保经办机构办理手工调整。
     """
+
+    usual_violations = (Violation("occurred_at", "不能早于30天前"),)
 
 
 class PersonNotMatched(Refusal):
@@ -195,7 +199,7 @@ class InstitutionOutOfProvince(Refusal):
 class EnrolmentAmbiguous(Refusal):
     """Several usable enrolments; name insurance and insured_region: {enrolments}.
 
-    该参保人有多条可用的参保信息（{enrolments}）。请选择险种和参保地后重新提交。
+    该参保人有多条可用的参保信息（{enrolments_zh}）。请选择险种和参保地后重新提交。
     """
 
 

@@ -1,5 +1,6 @@
 """Refusals of PaymentService: premiums paid for a relative (代缴)."""
 
+from gongji_svc.domain.errors.account import InsufficientFunds
 from gongji_svc.domain.errors.refusal import Refusal
 from gongji_svc.domain.errors.settlement import PreviewOutdated
 
@@ -9,6 +10,18 @@ class PremiumNotOffered(Refusal):
 
     参保地不支持使用共济账户代缴该险种。请通过其他缴费渠道缴纳。
     """
+
+
+class PremiumYearNotOffered(PremiumNotOffered):
+    """The region has no standard or no window for {year}; its first year is {first_year}.
+
+    参保地没有{year}年度的缴费标准或集中缴费期，该年度不能代缴（最早为{first_year}年度）。请核对参保年度，或咨询参保地医保经办机构。
+    """
+
+    @property
+    def reason(self) -> str:
+        """To callers it is the same: nothing of the kind is offered."""
+        return "PREMIUM_NOT_OFFERED"
 
 
 class PremiumInMaintenance(Refusal):
@@ -60,6 +73,18 @@ class OwnBalanceNotZero(Refusal):
     """
 
 
+class PremiumFundsInsufficient(InsufficientFunds):
+    """The shareable amount does not suffice for the whole premium, which is never split.
+
+    授权人的个人账户可用余额不足以支付全部保费，保费不能拆分。请待账户划入、余额足够后再缴，或由其他授权人代缴。
+    """
+
+    @property
+    def reason(self) -> str:
+        """To callers it is the same: the account has too little."""
+        return "INSUFFICIENT_FUNDS"
+
+
 class PremiumOutdated(PreviewOutdated):
     """The premium is {payable_fen} fen, not the expected one; nothing moved.
 
@@ -80,16 +105,16 @@ class PremiumPaymentNotFound(Refusal):
 
 
 class PremiumPaymentDecided(Refusal):
-    """The payment has been confirmed or rejected already.
+    """The payment has another answer already: it is {state}.
 
-    该笔代缴已有处理结果，不能更改。
+    该笔代缴已有处理结果（{state_zh}），不能更改。{advice_zh}。
     """
 
 
 class PremiumNotConfirmed(Refusal):
-    """Only a confirmed payment can be refunded.
+    """Only a confirmed payment can be refunded; this one is {state}.
 
-    该笔代缴尚未确认成功，不能申请退费。请待税务部门确认后再试。
+    该笔代缴目前为“{state_zh}”，不能申请退费。{advice_zh}。
     """
 
 
@@ -108,7 +133,7 @@ class PremiumRefundTooLate(Refusal):
 
 
 class PremiumRefundNotRequested(Refusal):
-    """There is no refund request to decide.
+    """There is no refund request to decide; the payment is {state}.
 
-    该笔代缴没有待审批的退费申请。
+    该笔代缴目前为“{state_zh}”，没有待审批的退费申请。{advice_zh}。
     """

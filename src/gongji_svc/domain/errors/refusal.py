@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -34,6 +34,9 @@ class Refusal(Exception):
     业务未办理。
     """
 
+    usual_violations: ClassVar[tuple[Violation, ...]] = ()
+    """The fields that are wrong where whoever refuses names none."""
+
     def __init__(
         self,
         *,
@@ -44,7 +47,7 @@ class Refusal(Exception):
     ) -> None:
         """`records` are rows, with their tables, that are kept although nothing was done."""
         self.details = details
-        self.violations = tuple(violations)
+        self.violations = tuple(violations) or self.usual_violations
         self.retry_after_seconds = retry_after_seconds
         self.records = tuple(records)
         super().__init__(self.message)

@@ -20,7 +20,7 @@ class TotalMismatch(Refusal):
 class BreakdownMismatch(Refusal):
     """given_breakdown does not fulfil its identities: {identity}.
 
-    给定的费用构成不平衡（{identity}）。请核对后重新提交。
+    给定的费用构成不平衡（{identity_zh}）。请核对后重新提交。
     """
 
 
@@ -116,7 +116,7 @@ class HeldForReview(Refusal):
 
 
 class RefusedByRiskRule(Refusal):
-    """A risk rule of the region refuses this settlement.
+    """A risk rule of the region refuses this settlement or hold.
 
     本次结算不符合当地监管规则，已拒绝。请联系当地医保经办机构。
     """

@@ -128,6 +128,7 @@ holds = Table(
     instant("resolved_at", nullable=True),
     Column("reason", Text, nullable=False),
     Index(None, "region", "account_id", "id"),
+    Index(None, "beneficiary_id"),
     Index(
         "holds_open_account_id_idx",
         "region",

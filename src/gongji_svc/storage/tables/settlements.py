@@ -1,4 +1,4 @@
-"""Tables of requests, of what tills settled, and of who changed what."""
+"""Tables of requests, of what tills settled, and of who changed or read what."""
 
 from sqlalchemy import (
     Boolean,
@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from gongji_svc.storage.tables.columns import KEPT_WHOLE, fen, instant, metadata, region
+from gongji_svc.storage.tables.columns import KEPT_WHOLE, NONE, fen, instant, metadata, region
 
 # --- requests and settlements
 
@@ -175,8 +175,18 @@ audit_records = Table(
     Column("changes", JSONB, nullable=False, comment="[{field, before, after}], nobody's name"),
     Column("request_id", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column(
+        "people", JSONB, nullable=False, server_default=NONE, comment="of a read: whose data, ids"
+    ),
     Index(None, "region", "recorded_at", "id"),
     Index(None, "region", "subject_id", "recorded_at"),
     Index(None, "region", "actor", "recorded_at"),
-    comment="Append-only: who changed what, when, from where; in the region whose trail it is.",
+    Index(
+        "audit_records_people_idx",
+        "people",
+        postgresql_using="gin",
+        postgresql_ops={"people": "jsonb_path_ops"},
+        postgresql_where=text("people <> '[]'::jsonb"),
+    ),
+    comment="Append-only: who changed or read what, and when; in the region whose trail it is.",
 )

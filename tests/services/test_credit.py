@@ -82,9 +82,10 @@ def test_an_entry_tells_why_the_money_came(
 ) -> None:
     owner = families.person(HOHHOT, balance_fen=0)
     number = pb.CreditKind.Value(f"CREDIT_KIND_{kind}")
-    entry = credit(driver, crediting(owner.account_id, 5, kind=number)).entry
+    memo = "补记" if kind == "OTHER" else None
+    entry = credit(driver, crediting(owner.account_id, 5, kind=number, memo=memo)).entry
     assert pb.EntryKind.Name(entry.kind) == f"ENTRY_KIND_{kind}"
-    assert written(database, owner.account_id) == [(1, kind, 5, 5, None)]
+    assert written(database, owner.account_id) == [(1, kind, 5, 5, memo)]
 
 
 def test_a_credit_without_an_instant_counts_now(driver: Driver, families: Families) -> None:

@@ -30,7 +30,6 @@ from tests.services.premiums import (
     pay,
 )
 
-
 OCTOBERS_END = date(2025, 10, 31)
 
 

@@ -1,4 +1,4 @@
-"""Where a premium that is paid back goes: to the account that paid, or for the agency to pay out."""
+"""Where a premium that is paid back goes: to the account that paid, or to suspense."""
 
 from collections.abc import Iterator
 

@@ -56,10 +56,9 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
         money.parse_quantity(text)
 
 
-def test_a_price_has_six_places_and_an_amount_in_yuan_two() -> None:
+def test_a_price_has_six_places() -> None:
     assert money.parse_price("0.000001") == 1
     assert money.format_price(12_500_000) == "12.5"
-    assert money.parse_yuan("12.3") == 1_230
 
 
 def test_fen_are_shown_as_yuan_and_basis_points_as_percent() -> None:

@@ -49,11 +49,6 @@ def parse_price(text: str) -> int:
     return _parse(text, 6)
 
 
-def parse_yuan(text: str) -> int:
-    """A decimal string in yuan of at most 2 places to fen; ValueError when it is not one."""
-    return _parse(text, 2)
-
-
 def _parse(text: str, places: int) -> int:
     whole, point, decimals = text.partition(".")
     if not (whole.isascii() and whole.isdigit()) or len(decimals) > places:

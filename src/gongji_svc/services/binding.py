@@ -23,7 +23,7 @@ from gongji_svc.services.explaining import explain_usability
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.ordering import read_set_deduction_order
-from gongji_svc.services.reach import reaches
+from gongji_svc.services.reach import person_named, reaches
 from gongji_svc.services.reviewing import read_review_binding
 from gongji_svc.services.updating import read_update_binding
 from gongji_svc.storage.binding_reads import (
@@ -63,7 +63,7 @@ def list_of_bindings(
     after = paging.position_in(request, office.sealer)
     size = paging.size_of(request)
     with office.database.reader() as tx:
-        named = [_id_in(text) for text in (request.donor_id, request.beneficiary_id)]
+        named = [person_named(text) for text in (request.donor_id, request.beneficiary_id)]
         known = read_people(tx, [one for one in named if one is not None], office.sealer)
         choice = _choice(caller, request, named, known.values(), office)
         place = None if after is None else paging.place_at(after)
@@ -79,16 +79,6 @@ def list_of_bindings(
         position = paging.position_of(last.bound_at, last.binding_id)
         response.next_page_token = paging.token_after(request, position, office.sealer)
     return response
-
-
-def _id_in(text: str) -> UUID | None:
-    """The id in a field that may be empty; AccessDenied for one that nobody can have."""
-    if not text:
-        return None
-    person_id = parse_id(text)
-    if person_id is None:
-        raise errors.AccessDenied
-    return person_id
 
 
 def _choice(

@@ -11,11 +11,10 @@ from uuid import UUID
 
 from gongji_svc.domain.notice import NoticeKind
 from gongji_svc.domain.premium_journal import PremiumLeg, PremiumOf, premium_refund_journal
-from gongji_svc.domain.terms import AccountKind, AccountOwner, AccountState, PremiumRefundTo
-from gongji_svc.domain.waterfall import Leg
+from gongji_svc.domain.terms import AccountState, PremiumRefundTo
 from gongji_svc.services.premium_changes import Case, Changed
 from gongji_svc.storage.ids import new_id
-from gongji_svc.storage.notices import notice_row
+from gongji_svc.storage.notices import notice
 from gongji_svc.storage.premiums import PremiumRow
 from gongji_svc.storage.state import AccountRow, TableRow
 from gongji_svc.storage.suspense import suspense_row
@@ -60,13 +59,5 @@ def _rows(
         if account.id in to_suspense:
             kind = NoticeKind.REFUND_IN_SUSPENSE
             yield suspense_row(account, amount_fen, payment.id, case.now)
-        leg = Leg(
-            owner=AccountOwner.DONOR,
-            account_id=account.id,
-            account_kind=AccountKind(account.kind),
-            person_id=account.person_id,
-            region=account.pool_region,
-            amount_fen=amount_fen,
-            binding_id=payment.binding_id,
-        )
-        yield notice_row(kind, leg, payment.id, case.now)
+        donor_id, binding_id = account.person_id, payment.binding_id
+        yield notice(kind, donor_id, binding_id, amount_fen, payment.id, case.now)

@@ -18,7 +18,7 @@ from gongji_svc.services import paging
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.premium_view import PremiumView
-from gongji_svc.services.reach import reaches
+from gongji_svc.services.reach import person_named, reaches
 from gongji_svc.storage.ids import parse_id
 from gongji_svc.storage.person_reads import read_people
 from gongji_svc.storage.premium_reads import Choice, list_premiums, read_premium
@@ -49,7 +49,7 @@ def list_premium_payments(
     position = paging.position_in(request, office.sealer)
     before = None if position is None else UUID(bytes=position)
     size = paging.size_of(request)
-    donor_id, beneficiary_id = _id_in(request.donor_id), _id_in(request.beneficiary_id)
+    donor_id, beneficiary_id = person_named(request.donor_id), person_named(request.beneficiary_id)
     named = [one for one in (donor_id, beneficiary_id) if one is not None]
     with office.database.reader() as tx:
         may = bool(_reached(office, caller, read_people(tx, named, office.sealer)))
@@ -92,16 +92,6 @@ def _message(
         beneficiary_name=people[payment.beneficiary_id].name,
         donor_side=caller.role is Role.CITIZEN and payment.donor_id in reached,
     ).message(caller)
-
-
-def _id_in(text: str) -> UUID | None:
-    """The id in a field that may be empty; AccessDenied for one that nobody can have."""
-    if not text:
-        return None
-    person_id = parse_id(text)
-    if person_id is None:
-        raise errors.AccessDenied
-    return person_id
 
 
 def _choice(

@@ -5,11 +5,22 @@ who are insured there. Who is out of reach is answered as who does not exist.
 """
 
 from datetime import date
+from uuid import UUID
 
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.errors import AccessDenied
 from gongji_svc.domain.person import Person
 from gongji_svc.storage.ids import parse_id, region_of
+
+
+def person_named(text: str) -> UUID | None:
+    """The person in a field that may be empty; AccessDenied for an id that nobody can have."""
+    if not text:
+        return None
+    person_id = parse_id(text)
+    if person_id is None:
+        raise AccessDenied
+    return person_id
 
 
 def reaches(caller: Caller, person: Person, today: date) -> bool:
@@ -48,7 +59,7 @@ def caller_region(caller: Caller) -> str:
     """Where the caller's own requests are kept: a citizen's home region, a clerk's region."""
     if caller.role is not Role.CITIZEN:
         return caller.subject
-    person_id = parse_id(caller.subject)
+    person_id = person_named(caller.subject)
     if person_id is None:
         raise AccessDenied
     return region_of(person_id)

@@ -19,9 +19,8 @@ from gongji_svc.services.days import instant
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.present import for_donor, present
-from gongji_svc.services.reach import reaches
+from gongji_svc.services.reach import person_named, reaches
 from gongji_svc.storage import settlement_lists
-from gongji_svc.storage.ids import parse_id
 from gongji_svc.storage.institutions import Institution, find_institutions
 from gongji_svc.storage.person_reads import read_people
 from gongji_svc.storage.settlement_lists import Choice
@@ -38,7 +37,7 @@ def list_settlements(
     position = paging.position_in(request, office.sealer)
     before = None if position is None else UUID(bytes=position)
     size = paging.size_of(request)
-    patient_id, donor_id = _id_in(request.person_id), _id_in(request.donor_id)
+    patient_id, donor_id = person_named(request.person_id), person_named(request.donor_id)
     with office.database.reader() as tx:
         named = [one for one in (patient_id, donor_id) if one is not None]
         people, today = read_people(tx, named, office.sealer), office.today()
@@ -73,16 +72,6 @@ def bindings_of(donor_id: str, found: Found) -> set[str]:
         for leg in found.detail["plan"]["legs"]
         if leg["binding_id"] is not None and leg["person_id"] == donor_id
     }
-
-
-def _id_in(text: str) -> UUID | None:
-    """The id in a field that may be empty; AccessDenied for one that nobody can have."""
-    if not text:
-        return None
-    person_id = parse_id(text)
-    if person_id is None:
-        raise errors.AccessDenied
-    return person_id
 
 
 def _check_reach(caller: Caller, request: pb.ListSettlementsRequest, reached: set[UUID]) -> None:

@@ -12,17 +12,16 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, and_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, select, tuple_, union_all
 
 from gongji_svc.domain.journal import EntryKind
 from gongji_svc.domain.settlement_state import SettlementState
 from gongji_svc.storage import tables
 from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.refunds import RefundRow
-from gongji_svc.storage.settlements import Found
+from gongji_svc.storage.settlements import FOUND, Found
 
 _SETTLEMENTS = tables.settlements.c
-_REQUESTS = tables.requests.c
 _REFUNDS = tables.refunds.c
 _ENTRIES = tables.entries.c
 _ACCOUNTS = tables.accounts.c
@@ -60,28 +59,9 @@ def list_settlements(
         for way in _ways(choice)
     ]
     chosen = (pages[0] if len(pages) == 1 else _newest(pages, limit)).subquery().c
-    query = (
-        select(
-            _SETTLEMENTS.id,
-            _SETTLEMENTS.region,
-            _SETTLEMENTS.institution_code,
-            _SETTLEMENTS.patient_id,
-            _SETTLEMENTS.insured_region,
-            _SETTLEMENTS.detail,
-            _REQUESTS.answer,
-            _SETTLEMENTS.state,
-        )
-        .join(
-            tables.requests,
-            and_(
-                _REQUESTS.region == _SETTLEMENTS.region,
-                _REQUESTS.caller == _SETTLEMENTS.institution_code,
-                _REQUESTS.request_id == _SETTLEMENTS.request_id,
-            ),
-        )
-        .where(_SETTLEMENTS.region == chosen.region, _SETTLEMENTS.id == chosen.id)
-        .order_by(_SETTLEMENTS.id.desc())
-    )
+    query = FOUND.where(
+        _SETTLEMENTS.region == chosen.region, _SETTLEMENTS.id == chosen.id
+    ).order_by(_SETTLEMENTS.id.desc())
     return _with_steps(tx, tx.execute(query).all())
 
 

@@ -173,7 +173,7 @@ class Found:
 
 _SETTLEMENTS = tables.settlements.c
 _REQUESTS = tables.requests.c
-_FOUND = select(
+FOUND = select(
     _SETTLEMENTS.id,
     _SETTLEMENTS.region,
     _SETTLEMENTS.institution_code,
@@ -190,11 +190,12 @@ _FOUND = select(
         _REQUESTS.request_id == _SETTLEMENTS.request_id,
     ),
 )
+"""What a `Found` is made of, and the settlement's state."""
 
 
 def find_by_id(tx: Connection, settlement_id: UUID) -> Found | None:
     """The settlement with this id."""
-    named = _FOUND.where(
+    named = FOUND.where(
         _SETTLEMENTS.region == region_of(settlement_id), _SETTLEMENTS.id == settlement_id
     )
     row = tx.execute(named).one_or_none()

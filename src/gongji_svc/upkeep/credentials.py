@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from gongji_svc.services.office import Office
 from gongji_svc.storage.credentials import remove_uses
+from gongji_svc.upkeep.removal import remove_old
 
 _KEPT = timedelta(days=1)
 _USES_A_STEP = 1000
@@ -15,10 +16,4 @@ _USES_A_STEP = 1000
 
 def remove_old_codes(office: Office) -> int:
     """Remove, in small transactions, what was good until a day ago; how many codes."""
-    before = office.now() - _KEPT
-    removed, step = 0, _USES_A_STEP
-    while step == _USES_A_STEP:
-        with office.database.transaction() as tx:
-            step = remove_uses(tx, before, _USES_A_STEP)
-        removed += step
-    return removed
+    return remove_old(office, remove_uses, _KEPT, _USES_A_STEP)

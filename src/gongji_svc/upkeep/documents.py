@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from gongji_svc.services.office import Office
 from gongji_svc.storage.documents import remove_unattached
+from gongji_svc.upkeep.removal import remove_old
 
 _KEPT = timedelta(days=1)
 _DOCUMENTS_A_STEP = 50
@@ -15,10 +16,4 @@ _DOCUMENTS_A_STEP = 50
 
 def remove_old_documents(office: Office) -> int:
     """Remove, in small transactions, what nobody attached within a day; how many documents."""
-    before = office.now() - _KEPT
-    removed, step = 0, _DOCUMENTS_A_STEP
-    while step == _DOCUMENTS_A_STEP:
-        with office.database.transaction() as tx:
-            step = remove_unattached(tx, before, _DOCUMENTS_A_STEP)
-        removed += step
-    return removed
+    return remove_old(office, remove_unattached, _KEPT, _DOCUMENTS_A_STEP)

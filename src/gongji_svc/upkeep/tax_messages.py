@@ -9,6 +9,7 @@ from datetime import timedelta
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.services.office import Office
 from gongji_svc.storage.tax_outbox import make_overdue_due, remove_answered
+from gongji_svc.upkeep.removal import remove_old
 
 _AGAIN_AFTER = timedelta(days=1)
 _KEPT = timedelta(days=180)
@@ -28,10 +29,4 @@ def remove_old_tax_messages(office: Office) -> int:
     """Remove, in small transactions, what was told half a year ago of payments that are answered;
     how many messages.
     """
-    before = office.now() - _KEPT
-    removed, step = 0, _MESSAGES_A_STEP
-    while step == _MESSAGES_A_STEP:
-        with office.database.transaction() as tx:
-            step = remove_answered(tx, before, _MESSAGES_A_STEP)
-        removed += step
-    return removed
+    return remove_old(office, remove_answered, _KEPT, _MESSAGES_A_STEP)

@@ -11,6 +11,7 @@ from itertools import count
 from uuid import UUID
 
 from gongji_svc.domain.binding import Binding, BindingState
+from gongji_svc.domain.certificate import check_digit
 from gongji_svc.domain.guardian import Guardian
 from gongji_svc.domain.person import Enrolment, Period, Person, ReferralFiling
 from gongji_svc.domain.policy_values import Caps
@@ -26,6 +27,7 @@ from gongji_svc.storage.statements import Row, Write
 
 KEYS = KeyRing(bytes(range(32)), {1: bytes(range(16))})
 LONG_AGO = date(2015, 1, 1)
+BORN = date(1980, 1, 1)
 _numbers = count(1)
 _WRITES = {table.name: Write(table) for table in tables.metadata.sorted_tables}
 
@@ -92,13 +94,13 @@ class Families:
         person = Person(
             person_id=new_id(home or region),
             name=name or f"王{number}",
-            birth_date=date(1980, 1, 1),
+            birth_date=BORN,
             enrolments=(Enrolment(insurance, region, kind, tuple(periods)),),
             chronic_diseases=frozenset(chronic_diseases),
             guardians=tuple(guardians),
             referral_filings=tuple(referral_filings),
         )
-        certificate_number = f"{region}19800101{number:04d}"
+        certificate_number = identity_card(region, BORN, number)
         identity = Identity("ID_CARD", certificate_number, person.name, f"K{number:09d}")
         row, enrolments = Registered(person, identity).rows(self.sealer, datetime.now(UTC))
         self.write(
@@ -177,6 +179,12 @@ class Families:
         price = (catalog_class, self_pay_bp, ceiling_micro_yuan, account_payable)
         self.write(("catalog_items", (region, code, date(2020, 1, 1), f"药品{code}", *price)))
         return code
+
+
+def identity_card(region: str, born: date, serial: int) -> str:
+    """The number of a resident identity card, with its right check digit; each serial's another."""
+    first = f"{region[:4]}{serial // 1000:02d}{born:%Y%m%d}{serial % 1000:03d}"
+    return first + check_digit(first)
 
 
 def region_of_person(made: Made) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gongji_svc.config import Address, Config, ConfigurationError
+from gongji_svc.domain.limits import Limits
 
 
 def test_with_nothing_set_every_setting_has_a_default() -> None:
@@ -49,6 +50,7 @@ def test_every_variable_is_read() -> None:
             "GONGJI_JWKS": "https://login.example/keys",
             "GONGJI_JWT_ISSUER": "https://login.example/",
             "GONGJI_JWT_AUDIENCE": "gongji",
+            "GONGJI_LIMITS": "previews=60",
         }
     )
     assert config == Config(
@@ -77,6 +79,7 @@ def test_every_variable_is_read() -> None:
         jwks="https://login.example/keys",
         jwt_issuer="https://login.example/",
         jwt_audience="gongji",
+        limits=Limits(previews=60),
     )
     assert str(config.http_listen) == "[::1]:6001"
 

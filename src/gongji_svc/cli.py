@@ -23,6 +23,7 @@ COMMANDS = {
     "audit": "check that the books are whole and are what was sealed",
     "load": "load a CSV file of people, places, accounts, prices or allocations",
     "migrate": "bring the database's schema to what this program knows",
+    "rekey": "seal everything with the current data key, while the service serves",
     "status": "show the database, its schema and how much it holds",
 }
 

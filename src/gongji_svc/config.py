@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
+from gongji_svc.domain.limits import Limits
+
 _T = TypeVar("_T")
 
 _PSYCOPG_PREPARE_THRESHOLD = 5  # psycopg's own default: prepared at the sixth execution
@@ -38,6 +40,18 @@ class Address:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    def plus(self, number: int) -> "Address":
+        """The address so many ports further."""
+        return Address(self.host, self.port + number)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The address in HOST:PORT; ValueError, with the remedy, when it is none."""
+        host, _, port = text.rpartition(":")
+        if not (host and port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
+            raise ValueError(f"{text!r} is not an address: write HOST:PORT, like 127.0.0.1:50051")
+        return cls(host.strip("[]"), int(port))
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -73,6 +87,9 @@ class Config:
     jwks: str = ""  # the identity provider's keys, a file or an address; empty: development tokens
     jwt_issuer: str = ""
     jwt_audience: str = ""
+    metrics_listen: Address | None = None  # /metrics and /healthz; None: nowhere
+    traces: str = ""  # where spans go by OTLP over HTTP; empty: there are none
+    limits: Limits = field(default_factory=Limits)  # what each caller may ask, and how often
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -90,6 +107,7 @@ class Config:
 
         none: str | None = None
         no_file: Path | None = None
+        no_address: Address | None = None
         prepare: int | None = _PSYCOPG_PREPARE_THRESHOLD
         data_dir = read("GONGJI_DATA_DIR", _folder, _default_data_dir(settings))
         config = cls(
@@ -98,8 +116,8 @@ class Config:
             database_direct_url=read("GONGJI_DATABASE_DIRECT_URL", _database_url, none),
             migrate_url=read("GONGJI_MIGRATE_URL", _database_url, none),
             prepare_threshold=read("GONGJI_PREPARE_THRESHOLD", _prepare_threshold, prepare),
-            grpc_listen=read("GONGJI_GRPC_LISTEN", _address, Address("127.0.0.1", 50051)),
-            http_listen=read("GONGJI_HTTP_LISTEN", _address, Address("127.0.0.1", 8080)),
+            grpc_listen=read("GONGJI_GRPC_LISTEN", Address.parse, Address("127.0.0.1", 50051)),
+            http_listen=read("GONGJI_HTTP_LISTEN", Address.parse, Address("127.0.0.1", 8080)),
             workers=read("GONGJI_WORKERS", _workers, max(1, (os.cpu_count() or 1) // 2)),
             data_key=settings.get("GONGJI_DATA_KEY"),
             seal_file=read("GONGJI_SEAL_FILE", _file, data_dir / "seals.jsonl"),
@@ -118,6 +136,9 @@ class Config:
             jwks=read("GONGJI_JWKS", _jwks, ""),
             jwt_issuer=settings.get("GONGJI_JWT_ISSUER", ""),
             jwt_audience=settings.get("GONGJI_JWT_AUDIENCE", ""),
+            metrics_listen=read("GONGJI_METRICS_LISTEN", Address.parse, no_address),
+            traces=read("GONGJI_TRACES", _traces, ""),
+            limits=read("GONGJI_LIMITS", Limits.parse, Limits()),
         )
         _refuse_halves(config)
         return config
@@ -131,6 +152,7 @@ _KNOWN = {
     "GONGJI_TLS_CERT", "GONGJI_TLS_KEY", "GONGJI_TLS_CLIENT_CA", "GONGJI_TLS_CRL",
     "GONGJI_GATEWAY_CA", "GONGJI_GATEWAY_CERT", "GONGJI_GATEWAY_KEY",
     "GONGJI_JWKS", "GONGJI_JWT_ISSUER", "GONGJI_JWT_AUDIENCE",
+    "GONGJI_METRICS_LISTEN", "GONGJI_TRACES", "GONGJI_LIMITS",
 }  # fmt: skip
 
 
@@ -250,11 +272,11 @@ def _prepare_threshold(text: str) -> int | None:
     raise ValueError(f"{text!r} is not a count: write a whole number, or none behind PgBouncer")
 
 
-def _address(text: str) -> Address:
-    host, _, port = text.rpartition(":")
-    if not (host and port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
-        raise ValueError(f"{text!r} is not an address: write HOST:PORT, like 127.0.0.1:50051")
-    return Address(host.strip("[]"), int(port))
+def _traces(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme in {"http", "https"} and parts.hostname and not parts.username:
+        return text
+    raise ValueError("not where spans are taken by OTLP: write http://HOST:4318/v1/traces")
 
 
 def _workers(text: str) -> int:

@@ -24,6 +24,7 @@ from gongji_svc.domain.errors import (
     ServiceUnavailable,
     Violation,
 )
+from gongji_svc.signals.batches import Stages
 from gongji_svc.storage import claims, ledger
 from gongji_svc.storage.database import Database, DatabaseUnavailable
 from gongji_svc.storage.holds import expiry
@@ -123,6 +124,7 @@ class _Batch:
         self._answered: dict[ClaimKey, Taken] = {}
         self._decided: list[Decision] = []
         self.jobs = [_Job(command) for command in commands]
+        self.stages = Stages(len(commands))
         began = time.time()
         for job in self.jobs:
             if job.command.deadline < began:
@@ -136,18 +138,22 @@ class _Batch:
         tx, state, by_region = self._tx, self._state, self._by_region
         lookups = [job.command.lookups() for job in self._alive()]
         ledger.look_up(tx, state, lookups, by_region=by_region)
+        self.stages.end("look-up")
         for job in self._alive():
             job.step(lambda job=job: setattr(job, "keys", job.command.keys(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
         claims.claim(tx, state, self._claimed(), by_region=by_region)
         self._follow_originals()
+        self.stages.end("claim")
         keys = [job.keys for job in self._deciding()]
         ledger.lock_persons(tx, state, keys, by_region=by_region, lock=lock)
+        self.stages.end("people")
         for job in self._deciding():
             job.step(lambda job=job: setattr(job, "wanted", job.command.discover(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
         wanted = [job.wanted for job in self._deciding()]
         ledger.lock_accounts(tx, state, wanted, by_region=by_region, lock=lock)
         state.now += clock_offset
         ledger.read_holds(tx, state, by_region=by_region)
+        self.stages.end("accounts")
         expired = expiry(state)
         if expired is not None:
             self._take(expired)
@@ -158,7 +164,7 @@ class _Batch:
             claim = job.keys.claim
             known = None if claim is None else self._state.requests.get(claim.key)
             if claim is not None and known is not None:
-                job.outcome = _repeated(job.command, claim, known)
+                job.outcome = repeated(job.command.field_name, claim, known)
             else:
                 job.step(lambda job=job: self._conclude(job))  # type: ignore[misc]  # mypy can't infer a lambda's default
 
@@ -229,7 +235,7 @@ class _Batch:
         self._decided.append(decision)
 
 
-def _repeated(command: Command, claim: Claim, taken: Taken) -> Outcome:
+def repeated(field_name: Callable[[int], str], claim: Claim, taken: Taken) -> Answered | Refusal:
     """The first answer to the same request again; a refusal when it is another, or blocked."""
     if taken.answer is None:
         return RequestIdCancelled()
@@ -237,7 +243,7 @@ def _repeated(command: Command, claim: Claim, taken: Taken) -> Outcome:
         return RequestIdReused(fields="method")
     numbers = claim.content.keys() | taken.content.keys()
     differing = [
-        command.field_name(number)
+        field_name(number)
         for number in sorted(numbers)
         if claim.content.get(number) != taken.content.get(number)
     ]
@@ -258,14 +264,17 @@ class Engine:
         clock_offset: timedelta = timedelta(),
         *,
         by_region: bool | None = None,
+        note: Callable[[Stages | None], None] = lambda _: None,
     ) -> None:
         """`clock_offset` is added to the database's clock; only tests and the demo set it.
 
         `by_region`: whether a statement goes out once a region; None: as the database needs it.
+        `note` hears of each attempt at a batch: its stages, or None when it failed.
         """
         self._database = database
         self._clock_offset = clock_offset
         self._wanted_by_region = by_region
+        self._note = note
         self._connection: Tx | None = None
         self._by_region = False
 
@@ -275,6 +284,7 @@ class Engine:
             return self._attempt(commands)
         except Exception as first:  # noqa: BLE001 - whatever it is, the second attempt tells
             _log.warning("a batch failed and is tried again", size=len(commands), error=repr(first))
+            self._note(None)
         try:
             return self._attempt(commands)
         except (psycopg.OperationalError, DatabaseUnavailable) as away:
@@ -323,7 +333,11 @@ class Engine:
             batch = _Batch(tx, commands, by_region=self._by_region)
             batch.gather(self._clock_offset, lock=True)
             batch.decide()
+            batch.stages.end("decide")
             batch.record()
+            batch.stages.end("record")
+        batch.stages.end("commit")
+        self._note(batch.stages)
         return [_settled(job) for job in batch.jobs]
 
 

@@ -2,8 +2,9 @@
 
 Rules: the front neither parses nor builds the money path's messages. When the writer dies, the
 calls it had answer UNAVAILABLE (a repeat of the same request_id finds out what became of them), a
-new writer is started, and until it is ready the front says that it does not serve. More calls than
-`max_waiting` are refused at once.
+new writer is started, and until it is ready the front says that it does not serve. Callers take
+turns at the writer; a turn lasts until the writer has answered, whatever becomes of the caller.
+More calls than `max_waiting` are refused at once.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,12 +23,18 @@ from gongji_svc.domain.access import Caller
 from gongji_svc.domain.errors import QueueFull, ServiceUnavailable
 from gongji_svc.pipe import READY, Answer, AnswerReader, Request, Settings
 from gongji_svc.services.status import code_of, status_of
+from gongji_svc.services.turns import Turns
+from gongji_svc.signals.batches import HeardBatches
+from gongji_svc.signals.catalogue import Figure
 
 _log = structlog.get_logger()
 
 _RETRY_AFTER_SECONDS = 0.5
 _PAUSE_BEFORE_RESTART_SECONDS = 0.2
 _LAST_CALL = (1 << 32) - 1
+# Two batches: one is written while the next gathers.
+_AT_THE_WRITER = 512
+_LEAST_AT_THE_WRITER = 4
 
 
 @dataclass(slots=True)
@@ -57,19 +64,26 @@ class Forwarder(asyncio.Protocol):
         """`tell` hears whether the writer serves, each time that changes."""
         self._settings = settings
         self._tell = tell
+        self._batches = HeardBatches()
         self._ready = asyncio.Event()
         self._max_waiting = max_waiting
         self._writer: _Process | None = None
         self._transport: asyncio.WriteTransport | None = None
         self._answers = AnswerReader()
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._waiting: dict[int, tuple[Hashable, asyncio.Future[Answer]]] = {}
+        self._turns = Turns(_AT_THE_WRITER, _LEAST_AT_THE_WRITER, _AT_THE_WRITER)
         self._next_call = 0
         self._closing = False
 
     @property
+    def ready(self) -> bool:
+        """Whether there is a writer that serves."""
+        return self._ready.is_set()
+
+    @property
     def waiting(self) -> int:
         """How many calls wait for an answer."""
-        return len(self._waiting)
+        return len(self._waiting) + self._turns.waiting
 
     async def start(self) -> None:
         """Start the writer, connect to it, and wait until it is ready."""
@@ -79,24 +93,36 @@ class Forwarder(asyncio.Protocol):
         await loop.create_connection(lambda: self, sock=self._writer.socket)
         await self._ready.wait()
 
-    async def forward(self, method: int, caller: Caller, body: bytes, deadline: float) -> Answer:
+    async def forward(
+        self, method: int, caller: Caller, body: bytes, deadline: float, trace: bytes
+    ) -> Answer:
         """The writer's answer; a refusal of our own when it has too much to do or is gone."""
-        if self._transport is None or not self._ready.is_set():
+        if not self._ready.is_set():
             return _refused(ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
-        if len(self._waiting) >= self._max_waiting:
+        if self.waiting >= self._max_waiting:
             return _refused(QueueFull(retry_after_seconds=_RETRY_AFTER_SECONDS))
+        await self._turns.begin(caller.who)
+        if self._transport is None or not self._ready.is_set():
+            self._turns.end(caller.who)
+            return _refused(ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
         call = self._next_call = self._next_call % _LAST_CALL + 1
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[call] = answer
-        self._transport.write(Request(call, method, deadline, caller, body).dump())
+        self._waiting[call] = caller.who, answer
+        self._transport.write(Request(call, method, deadline, caller, body, trace).dump())
         # Once the writer has it, it completes although the caller may be gone.
         return await answer
+
+    def __iter__(self) -> Iterator[Figure]:
+        """The writer's figures as they are just now."""
+        yield from self._batches
+        yield "gongji_queued_calls", {(): self.waiting}
+        yield "gongji_writer_ready", {(): self.ready}
 
     async def close(self, drain_seconds: float) -> None:
         """Let the writer finish what it has, then end it."""
         self._closing = True
         until = time.monotonic() + drain_seconds
-        while self._waiting and time.monotonic() < until:
+        while self.waiting and time.monotonic() < until:
             await asyncio.sleep(0.02)
         if self._transport is not None:
             self._transport.close()
@@ -110,12 +136,16 @@ class Forwarder(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answers have come."""
         for answer in self._answers.feed(data):
+            if answer.call == READY and answer.body:
+                self._batches.hear(answer.body)
+                continue
             if answer.call == READY:
                 self._ready.set()
                 self._tell(True)
                 continue
-            waiting = self._waiting.pop(answer.call, None)
-            if waiting is not None and not waiting.done():
+            who, waiting = self._waiting.pop(answer.call)
+            self._turns.end(who)
+            if not waiting.done():
                 waiting.set_result(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's shape
@@ -123,7 +153,8 @@ class Forwarder(asyncio.Protocol):
         self._transport = None
         self._ready.clear()
         self._tell(False)
-        for waiting in self._waiting.values():
+        for who, waiting in self._waiting.values():
+            self._turns.end(who)
             if not waiting.done():
                 refusal = ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
                 waiting.set_result(_refused(refusal))

@@ -1,24 +1,27 @@
 """What a front and its writer say to each other over their socket pair: frames of bytes.
 
-Rule: a request frame is (call, method, deadline, caller, request bytes), an answer frame is (call,
+Rule: a request frame is (call, method, deadline, caller, trace, request bytes), an answer is (call,
 code, bytes): the answer message when the code is 0, else a google.rpc.Status. The first frame of a
-front is the writer's settings; the first answer, to call 0, says that the writer is ready.
+front is the writer's settings; the first answer, to call 0, says that the writer is ready, and each
+later one to call 0 is a batch in figures.
 """
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Self
 
 from gongji_svc.domain.access import Caller, Role
+from gongji_svc.signals import trace
 
 _REQUEST = struct.Struct("!IIHHd")  # bytes that follow, call, method, bytes of the caller, deadline
 _ANSWER = struct.Struct("!IIH")  # bytes that follow, call, code
 _SEPARATOR = "\0"
 
 READY = 0
-"""The call that nobody makes: its answer says that the writer is ready."""
+"""The call that nobody makes: its first answer says that the writer is ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Settings:
     prepare_threshold: int | None
     keys: str
     clock_offset_seconds: float
+    traces: str = ""  # where spans go; empty: nowhere
 
     def dump(self) -> bytes:
         """The settings as the first frame."""
@@ -43,21 +47,26 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A forwarded call; `method` is its place in the contract, `deadline` in Unix seconds."""
+    """A forwarded call; `method` is its place in the contract, `deadline` in Unix seconds.
+
+    `came_ns` is when the writer had it, in Unix nanoseconds.
+    """
 
     call: int
     method: int
     deadline: float
     caller: Caller
     body: bytes
+    trace: bytes = trace.NONE
+    came_ns: int = 0
 
     def dump(self) -> bytes:
         """The request as a frame."""
         who = self.caller
         caller = _SEPARATOR.join((who.role.value, who.subject, who.actor, who.origin)).encode()
-        size = len(caller) + len(self.body)
+        size = len(caller) + trace.SIZE + len(self.body)
         head = _REQUEST.pack(size, self.call, self.method, len(caller), self.deadline)
-        return b"".join((head, caller, self.body))
+        return b"".join((head, caller, self.trace, self.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +90,15 @@ class RequestReader:
 
     def feed(self, data: bytes) -> Iterator[Request]:
         """The requests that `data` completes."""
+        now_ns = time.time_ns()
         for (_, call, method, caller_bytes, deadline), rest in _frames(
             self._buffer, data, _REQUEST
         ):
             role, *rest_of_caller = rest[:caller_bytes].decode().split(_SEPARATOR)
             caller = Caller(Role(role), *rest_of_caller)
-            yield Request(call, method, deadline, caller, rest[caller_bytes:])
+            begins = caller_bytes + trace.SIZE
+            context = rest[caller_bytes:begins]
+            yield Request(call, method, deadline, caller, rest[begins:], context, now_ns)
 
 
 class AnswerReader:

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import NoReturn, Self
@@ -26,22 +26,31 @@ from typing import NoReturn, Self
 import grpc
 import structlog
 import uvloop
-from grpc_channelz.v1 import channelz
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
 
 from gongji_svc import logs, regions
-from gongji_svc.domain.errors import DeadlinePassed, DocumentTooLarge, NotBuilt
+from gongji_svc.config import Address
+from gongji_svc.domain.errors import DeadlinePassed, NotBuilt, Refusal
+from gongji_svc.domain.limits import Limits
 from gongji_svc.forwarder import Forwarder
 from gongji_svc.pipe import Answer, Settings
-from gongji_svc.services import messages, routes
+from gongji_svc.services import connections, messages, routes
+from gongji_svc.services.buckets import by_minute
 from gongji_svc.services.contract import METHODS, SERVICES, Method
+from gongji_svc.services.denials import Denial, Denials, record
 from gongji_svc.services.entrance import Entrance, TlsFiles
+from gongji_svc.services.guarded import add_services_of_grpc
 from gongji_svc.services.interceptors import Call, ClientStream, Gate, ServerStream, Unary, Write
+from gongji_svc.services.limits import Limiter
 from gongji_svc.services.office import Office
 from gongji_svc.services.provider import Provider
+from gongji_svc.services.turns import Turns
 from gongji_svc.services.watching import Hub
+from gongji_svc.signals import spans_to
+from gongji_svc.signals.calls import Calls
+from gongji_svc.signals.catalogue import Figure
+from gongji_svc.signals.port import Port
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.sealing import KeyRing, Sealer
 
@@ -52,28 +61,13 @@ _READERS = 16
 # Each upload holds its content in memory; each download holds a connection, as a reader does.
 _UPLOADS = 8
 _DOWNLOADS = 16
+_LEAST_READERS, _UPLOADS_A_CALLER, _DOWNLOADS_A_CALLER = 4, 2, 4
 # Those that begin at once: after a restart all clients come back, and others read meanwhile.
 _BEGINNINGS = 4
-# An upload's greatest content, with room for what it costs to keep a message.
-_LARGEST_UPLOAD_BYTES = 16 << 20
-_MESSAGE_BYTES = 64
+_MESSAGE_BYTES = 64  # what it costs to keep one
 _MAX_WAITING = 4096
 _DRAIN_SECONDS = 20.0
 _TURN_AWAY_SECONDS = 0.5
-# gRPC drops calls by itself beyond 1000 pending ones; our own bounded queue answers instead.
-_PENDING = 1 << 20
-# An answer tells every line of its request and more: it must fit what clients accept, 4 MiB.
-_LARGEST_REQUEST_BYTES = 5 << 19
-# A client that watches may be gone without a word, and may ask whether we are still there.
-_ASK_MILLISECONDS = 60_000
-_ASKED_MILLISECONDS = 5_000
-_OPTIONS = (
-    ("grpc.max_receive_message_length", _LARGEST_REQUEST_BYTES),
-    ("grpc.server.max_pending_requests", _PENDING),
-    ("grpc.server.max_pending_requests_hard_limit", _PENDING),
-    ("grpc.keepalive_time_ms", _ASK_MILLISECONDS),
-    ("grpc.http2.min_ping_interval_without_data_ms", _ASKED_MILLISECONDS),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +81,8 @@ class FrontSettings:
     direct_url: str | None = None  # to listen to the database; None: the writer's address
     tls: TlsFiles | None = None  # None: plain text
     provider: Provider | None = None
+    limits: Limits = field(default_factory=Limits)
+    metrics: str = ""  # HOST:PORT of the first front's figures, the next one's a port further
 
     def dump(self) -> bytes:
         """The settings as one line."""
@@ -96,7 +92,7 @@ class FrontSettings:
     def load(cls, line: bytes) -> Self:
         """The settings from their line."""
         kept = json.loads(line)
-        parts = {"writer": Settings, "tls": TlsFiles, "provider": Provider}
+        parts = {"writer": Settings, "tls": TlsFiles, "provider": Provider, "limits": Limits}
         return cls(
             **{
                 name: parts[name](**value) if name in parts and value else value
@@ -113,20 +109,18 @@ class Front:
         self._forwarder = Forwarder(settings.writer, _MAX_WAITING, self._tell)
         token_key = settings.token_key.encode()
         self._entrance = Entrance(settings.tls, settings.provider, token_key)
-        self._gate = Gate(self._entrance.verifier)
+        self._calls = Calls(spans_to(settings.writer.traces, "front"))
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
-        self._uploads = asyncio.Semaphore(_UPLOADS)
-        self._downloads = asyncio.Semaphore(_DOWNLOADS)
+        limiter, denials = Limiter(settings.limits), Denials(self._record)
+        self._gate = Gate(self._entrance.verifier, limiter, self._calls, denials)
+        self._reads = Turns(_READERS, _LEAST_READERS, _READERS)
+        self._uploads = Turns(_UPLOADS, _UPLOADS_A_CALLER, _UPLOADS_A_CALLER)
+        self._downloads = Turns(_DOWNLOADS, _DOWNLOADS_A_CALLER, _DOWNLOADS_A_CALLER)
         self._beginnings = asyncio.Semaphore(_BEGINNINGS)
         self._hub = Hub(office, self._readers)
-        # A port of one's own can't be taken by a second program unnoticed.
-        sharing = ("grpc.so_reuseport", int(settings.shares_port))
-        self._server = grpc.aio.server(options=(*_OPTIONS, sharing))
+        self._server = grpc.aio.server(options=connections.options(settings.shares_port))
         self._health = HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        channelz.add_channelz_servicer(self._server)  # type: ignore[no-untyped-call]  # untyped there
-        names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        add_services_of_grpc(self._server, self._entrance.verifier, self._health)
         self._server.add_generic_rpc_handlers(tuple(self._services()))
         self.port = self._entrance.open(self._server, settings.listen)
 
@@ -151,6 +145,17 @@ class Front:
         self._readers.shutdown()
         self._office.close()
         self._office.database.close()
+
+    def __iter__(self) -> Iterator[Figure]:
+        """What the front and its writer tell of themselves, as it is just now."""
+        yield from self._calls
+        yield from self._forwarder
+        in_use, idle = self._office.database.connections()
+        yield "gongji_database_connections", {("in_use",): in_use, ("idle",): idle}
+
+    def ails(self) -> str:
+        """What is wrong; empty while the front serves."""
+        return "" if self._forwarder.ready else "there is no writer"
 
     def _tell(self, serving: bool) -> None:
         """Health follows the writer: without one nothing can be settled."""
@@ -184,24 +189,27 @@ class Front:
             number = method.number
 
             async def forward(call: Call, body: bytes) -> Answer:
-                return await self._forwarder.forward(number, call.caller, body, call.deadline)
+                return await self._forwarder.forward(
+                    number, call.caller, body, call.deadline, call.trace
+                )
 
             return forward
         if method.path in routes.READS:
 
             async def answer(call: Call, body: bytes) -> Answer:
-                return await self._in_thread(
-                    lambda: routes.answer_read(self._office, method, call.caller, body)
-                )
+                async with _turn(self._reads, call):
+                    return await self._in_thread(
+                        lambda: routes.answer_read(self._office, method, call.caller, body)
+                    )
 
             return answer
         return _refuse
 
     def _upload(self, method: Method) -> ClientStream:
         async def receive(call: Call, bodies: AsyncIterator[bytes]) -> Answer:
-            async with self._uploads:
+            async with _turn(self._uploads, call):
                 async with _within(call.deadline):
-                    received = await _received(bodies)
+                    received = await _received(bodies, *routes.LARGEST[method.path])
                 requests = (messages.read(method.request, body) for body in received)
                 return await self._in_thread(
                     lambda: routes.UPLOADS[method.path](
@@ -229,10 +237,14 @@ class Front:
     def _download(self, method: Method) -> ServerStream:
         async def send(call: Call, body: bytes, write: Write) -> None:
             pieces = routes.answer_stream(self._office, method, call.caller, body)
-            async with _within(call.deadline), self._downloads:
+            async with _within(call.deadline), _turn(self._downloads, call):
                 await _send(pieces, write, self._readers)
 
         return send
+
+    async def _record(self, denial: Denial) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._readers, record, self._office, denial)
 
     async def _in_thread(self, answer: Callable[[], bytes]) -> Answer:
         loop = asyncio.get_running_loop()
@@ -241,6 +253,18 @@ class Front:
 
 async def _refuse(*_: object) -> NoReturn:
     raise NotBuilt
+
+
+@contextlib.asynccontextmanager
+async def _turn(turns: Turns, call: Call) -> AsyncIterator[None]:
+    """The caller's turn; DeadlinePassed when it does not come in time."""
+    who = call.caller.who
+    async with _within(call.deadline):
+        await turns.begin(who)
+    try:
+        yield
+    finally:
+        turns.end(who)
 
 
 @contextlib.asynccontextmanager
@@ -253,14 +277,16 @@ async def _within(deadline: float) -> AsyncIterator[None]:
         raise DeadlinePassed from late
 
 
-async def _received(bodies: AsyncIterator[bytes]) -> list[bytes]:
-    """All messages of an upload; DocumentTooLarge as soon as they are too much to hold."""
+async def _received(
+    bodies: AsyncIterator[bytes], most_bytes: int, too_large: Callable[[], Refusal]
+) -> list[bytes]:
+    """All messages of an upload; the refusal as soon as they are too much to hold."""
     received: list[bytes] = []
-    left_bytes = _LARGEST_UPLOAD_BYTES
+    left_bytes = most_bytes
     async for body in bodies:
         left_bytes -= len(body) + _MESSAGE_BYTES
         if left_bytes < 0:
-            raise DocumentTooLarge
+            raise too_large()
         received.append(body)
     return received
 
@@ -281,7 +307,7 @@ async def _send(
         step.add_done_callback(lambda _: threads.submit(pieces.close))
 
 
-async def _serve(settings: FrontSettings) -> None:
+async def _serve(settings: FrontSettings, number: int) -> None:
     database = Database(
         settings.writer.database_url,
         direct_url=settings.direct_url,
@@ -292,12 +318,14 @@ async def _serve(settings: FrontSettings) -> None:
         regions.load(),
         Sealer(KeyRing.parse(settings.writer.keys, "the settings")),
         timedelta(seconds=settings.writer.clock_offset_seconds),
+        previews=by_minute(settings.limits.previews),
     )
     front = Front(settings, office)
+    looked_at = _looked_at(settings, number, front)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, stopping.set)
     # The parent holds the other end of standard input: when it is gone, so is our reason to be.
     loop.add_reader(sys.stdin.fileno(), _hung_up, loop, stopping)
     await front.start()
@@ -305,8 +333,17 @@ async def _serve(settings: FrontSettings) -> None:
     sys.stdout.write(f"{front.port}\n")
     sys.stdout.flush()
     await stopping.wait()
-    with contextlib.suppress(asyncio.CancelledError):
+    with looked_at, contextlib.suppress(asyncio.CancelledError):
         await front.stop()
+
+
+def _looked_at(
+    settings: FrontSettings, number: int, front: Front
+) -> contextlib.AbstractContextManager[object]:
+    """The port for the front's figures, which ends with the block, where there is to be one."""
+    if not settings.metrics:
+        return contextlib.nullcontext()
+    return Port(Address.parse(settings.metrics).plus(number), [front], front.ails)
 
 
 def _hung_up(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
@@ -314,11 +351,11 @@ def _hung_up(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
     stopping.set()
 
 
-def main() -> None:
+def main(number: int) -> None:
     """Serve until told to stop; the settings are the first line of standard input."""
     logs.configure("front")
-    uvloop.run(_serve(FrontSettings.load(sys.stdin.buffer.readline())))
+    uvloop.run(_serve(FrontSettings.load(sys.stdin.buffer.readline()), number))
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -67,8 +67,8 @@ class Workers:
 
     def _start(self, number: int) -> int | None:
         """Start one front; its port, or None when it did not come up."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gongji_svc.server"],
+        process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
+            [sys.executable, "-m", "gongji_svc.server", str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is the parent's to hear

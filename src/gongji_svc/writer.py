@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +29,8 @@ from gongji_svc.services.batching import Item
 from gongji_svc.services.contract import METHODS, Method
 from gongji_svc.services.office import Office
 from gongji_svc.services.status import code_of, internal, status_of
+from gongji_svc.signals import spans_to
+from gongji_svc.signals.batches import Batches
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.sealing import KeyRing, Sealer
 
@@ -72,10 +73,13 @@ class _Job:
 class Writer:
     """Answers one front until it hangs up."""
 
-    def __init__(self, front: socket.socket, office: Office) -> None:
+    def __init__(
+        self, front: socket.socket, office: Office, batches: Batches | None = None
+    ) -> None:
         self._front = front
         self._office = office
-        self._engine = Engine(office.database, office.clock_offset)
+        self._batches = batches or Batches()
+        self._engine = Engine(office.database, office.clock_offset, note=self._batches.note)
         self._hints = Hints(office.database)
         self._calls: queue.SimpleQueue[Sequence[_Job] | None] = queue.SimpleQueue()
         self._next: Sequence[_Job] = ()  # of the call that had no room in the last batch
@@ -85,10 +89,10 @@ class Writer:
         """Batch after batch, until the front is gone and everything it sent is done."""
         threading.Thread(target=self._read, name="read", daemon=True).start()
         while batch := self._next_batch():
-            started = time.perf_counter()
             outcomes = self._engine.run([job.command for job in batch])
             self._send(
-                b"".join(
+                self._told(batch)
+                + b"".join(
                     _frame(job.call)
                     for job, outcome in zip(batch, outcomes, strict=True)
                     if job.call.conclude(job.place, outcome)
@@ -96,8 +100,13 @@ class Writer:
             )
             if any(isinstance(outcome, Answered) and not outcome.replayed for outcome in outcomes):
                 self._hints.want()
-            _log.debug("batch", size=len(batch), seconds=time.perf_counter() - started)
         self._engine.close()
+
+    def _told(self, batch: Sequence[_Job]) -> bytes:
+        """The batch in figures, for the front."""
+        requests = {job.call.request.call: job.call.request for job in batch}.values()
+        figures = self._batches.tell([(one.trace, one.came_ns) for one in requests])
+        return b"".join(Answer(READY, _OK, body).dump() for body in figures)
 
     def _next_batch(self) -> Sequence[_Job]:
         """Wait for a call, then take all that have come and find room; empty at the end."""
@@ -224,7 +233,7 @@ def main(descriptor: int) -> None:
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
         gc.set_threshold(*_COLLECT_AFTER)
         front.sendall(Answer(READY, _OK, b"").dump())
-        Writer(front, office).work()
+        Writer(front, office, Batches(spans_to(settings.traces, "writer"))).work()
         office.database.close()
 
 

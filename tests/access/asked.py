@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from gongji.v1 import account_pb2 as account
 from gongji.v1 import binding_pb2 as binding
+from gongji.v1 import clearing_pb2 as clearing
 from gongji.v1 import payment_pb2 as payment
 from gongji.v1 import registry_pb2 as registry
 from gongji.v1 import settlement_pb2 as settlement
@@ -20,7 +21,7 @@ from gongji.v1 import types_pb2
 from gongji_svc.services.days import date_of, timestamp
 from tests.access.side import Side, certificate
 from tests.families import LONG_AGO
-from tests.services import accounts, holds, premium_answers, premiums
+from tests.services import accounts, holds, premium_answers, premiums, reconciling, windows
 from tests.services.applications import application, at_counter, header, pieces, relative_in
 from tests.services.refunds import refunding
 from tests.services.till import asked
@@ -256,6 +257,45 @@ _SETTLEMENT: Mapping[str, Build] = {
 }
 
 
+def _listing_differences(side: Side, role: str) -> clearing.ListDifferencesRequest:
+    if role == "pos":
+        return clearing.ListDifferencesRequest(institution_code=side.institution)
+    return clearing.ListDifferencesRequest(region=side.region)
+
+
+_RECONCILIATION: Mapping[str, Build] = {
+    "ReconcileTotals": lambda side, _: clearing.ReconcileTotalsRequest(
+        institution_code=side.institution,
+        date=date_of(side.driver.office.today()),
+        totals=clearing.Totals(),
+    ),
+    "ReconcileDetails": lambda side, _: [
+        reconciling.header(side.institution, side.driver.office.today())
+    ],
+    "ListDifferences": _listing_differences,
+    "ResolveDifference": lambda side, _: reconciling.resolving(side.difference_id),
+}
+
+
+def _closing(side: Side) -> clearing.CloseWindowRequest:
+    windows.book_long_ago(side.families, side.region)
+    return clearing.CloseWindowRequest(request_id=_id(), region=side.region)
+
+
+_WINDOWS: Mapping[str, Build] = {
+    "CloseWindow": lambda side, _: _closing(side),
+    "ConfirmWindow": lambda side, _: clearing.ConfirmWindowRequest(
+        request_id=_id(), window_id=side.window_id
+    ),
+    "SettleWindow": lambda side, _: clearing.SettleWindowRequest(
+        request_id=_id(), window_id=side.confirmed_window_id
+    ),
+    "GetWindow": lambda side, _: clearing.GetWindowRequest(window_id=side.window_id),
+    "ListWindows": lambda side, _: clearing.ListWindowsRequest(region=side.region),
+    "ListPositions": lambda side, _: clearing.ListPositionsRequest(window_id=side.window_id),
+}
+
+
 def _refunding(side: Side) -> payment.RefundPremiumRequest:
     return payment.RefundPremiumRequest(
         request_id=_id(),
@@ -294,7 +334,15 @@ _PAYMENT: Mapping[str, Build] = {
     ),
 }
 
-BUILDERS: Mapping[str, Build] = {**_REGISTRY, **_BINDING, **_ACCOUNT, **_SETTLEMENT, **_PAYMENT}
+BUILDERS: Mapping[str, Build] = {
+    **_REGISTRY,
+    **_BINDING,
+    **_ACCOUNT,
+    **_SETTLEMENT,
+    **_RECONCILIATION,
+    **_WINDOWS,
+    **_PAYMENT,
+}
 """By RPC; the names of RPCs differ between services."""
 
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from functools import cached_property
 from uuid import UUID, uuid4
 
-from gongji.v1 import settlement_pb2, types_pb2
+from gongji.v1 import clearing_pb2, settlement_pb2, types_pb2
 from gongji_svc.domain.binding import BindingState
 from gongji_svc.domain.risk import RiskAction, RiskKind, Signal, SignalState
 from gongji_svc.storage.ids import new_id
 from gongji_svc.storage.risk import signal_row
 from tests.families import LONG_AGO, Families, Made
-from tests.services import account_work, holds, premium_answers, premiums
+from tests.services import account_work, holds, premium_answers, premiums, reconciling, windows
 from tests.services.accounts import account_of
 from tests.services.applications import documents_for, donor_in, header, relative_in, upload
 from tests.services.changes import purchase
@@ -175,6 +175,25 @@ class Side:
         )
         self.families.write(("risk_signals", signal_row(raised)))
         return str(signal_id)
+
+    @cached_property
+    def difference_id(self) -> str:
+        """What the institution has booked and nobody has settled here."""
+        booked = [clearing_pb2.ReconcileRow(request_id=str(uuid4()))]
+        answer = reconciling.details(self.driver, self.institution, booked)
+        return str(answer.differences[-1].difference_id)
+
+    @cached_property
+    def window_id(self) -> str:
+        """A window of long ago that somebody has closed."""
+        windows.book_long_ago(self.families, self.region)
+        return str(windows.close(self.driver, self.region).window.window_id)
+
+    @cached_property
+    def confirmed_window_id(self) -> str:
+        """The same, confirmed by another."""
+        windows.confirm(self.driver, self.window_id, self.region)
+        return self.window_id
 
     # --- premiums
 

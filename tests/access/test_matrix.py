@@ -100,8 +100,13 @@ def sides(driver: Driver, role: str) -> tuple[Side, Side]:
     return Side(driver, HOHHOT), Side(driver, HOHHOT if role in _FOR_ONE else TIELING)
 
 
-def missing(request: Message, method: Method) -> Iterator[Message]:
-    """The request, about what does not exist, by each field that may name it to anybody."""
+def missing(request: Any, method: Method) -> Iterator[Any]:
+    """The request, about what does not exist, by each field that may name it to anybody; of an
+    upload, its first message names it.
+    """
+    if _is_list(request):
+        yield from ([first, *request[1:]] for first in missing(request[0], method))
+        return
     ids = (access_pb2.SUBJECT_PERSON, access_pb2.SUBJECT_OBJECT, access_pb2.SUBJECT_INSTITUTION)
     for path in {grant.field for grant in method.access.grants if grant.subject in ids}:
         values = _named(request, path)

@@ -42,7 +42,7 @@ def test_an_account_that_may_not_be_opened_is_told(driver: Driver, database: Dat
     lines = [
         "certificate_number,kind,balance_fen,region",
         f"{has_one.certificate_number},,,",
-        "150199198001019999,,,",
+        "150199198001019990,,,",
         f"{fresh.certificate_number},CURRENT_YEAR,,",
         f"{fresh.certificate_number},,-5,",
         f"{fresh.certificate_number},,,{ULANQAB}",

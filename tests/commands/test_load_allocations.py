@@ -232,7 +232,7 @@ def test_a_certificate_must_lead_to_one_account(
         f",{several.certificate_number},GENERAL,5,2025-05",
         f",{only_closed.certificate_number},,5,2025-05",
         f",{without.certificate_number},,5,2025-05",
-        ",150199198001019999,,5,2025-05",
+        ",150199198001019990,,5,2025-05",
         f"{named.account_id},{named.certificate_number},,5,2025-05",
         f",{named.certificate_number},SAVINGS,5,2025-05",
     ]

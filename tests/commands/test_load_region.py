@@ -12,7 +12,7 @@ from tests.families import KEYS, Families
 from tests.services.driver import Driver
 
 HOHHOT, NOWHERE = "150100", "999999"
-PERSON = ["certificate_number,name,home_region", "150199198001010015,甲,"]
+PERSON = ["certificate_number,name,home_region", "150199198001010013,甲,"]
 INSTITUTION = ["institution_code,name,kind,region", "P1,药店,PHARMACY,"]
 PRICE = [
     "catalog_code,name,catalog_class,account_payable,effective_from,region",
@@ -56,7 +56,7 @@ def test_an_enrolment_in_a_region_without_rules_is_loaded(
 ) -> None:
     lines = [
         "certificate_number,name,insurance,region,person_type,from",
-        f"150199198001010015,甲,EMPLOYEE,{NOWHERE},ACTIVE,2015-01-01",
+        f"150199198001010013,甲,EMPLOYEE,{NOWHERE},ACTIVE,2015-01-01",
     ]
     assert loaded(driver, "persons", lines)[1] == []
     assert held(database)["enrolments"] == 1

@@ -1,15 +1,15 @@
 """What the agency of another region than the home region makes of a record."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
 
 from gongji_svc.domain.errors import AccessDenied
 from gongji_svc.domain.person import Enrolment, Period, Person
-from gongji_svc.domain.registration import concerns, ordered, restated
-from gongji_svc.domain.terms import Insurance, PersonType
+from gongji_svc.domain.registration import has_part, is_insured_elsewhere, ordered, restated
+from gongji_svc.domain.terms import Insurance, InsuredStatus, PersonType
 
 HOME, AWAY = "150100", "150900"
 
@@ -36,11 +36,32 @@ def test_it_may_repeat_the_others_but_not_change_them() -> None:
         restated(STORED, replace(STORED, enrolments=(enrolled(HOME, 2020),)), AWAY)
 
 
-def test_it_has_a_part_where_the_person_is_or_will_be_insured() -> None:
-    alone = replace(STORED, enrolments=(enrolled(HOME),))
-    assert concerns(AWAY, STORED, alone)
-    assert concerns(AWAY, alone, STORED)
-    assert not concerns("211200", STORED, STORED)
+def test_it_has_a_part_where_the_record_knows_insurance_there() -> None:
+    assert has_part(AWAY, STORED)
+    assert not has_part("211200", STORED)
+
+
+DAY = date(2025, 6, 30)
+BEFORE, AFTER = DAY - timedelta(days=1), DAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("period", "insured"),
+    [
+        (Period(BEFORE), True),
+        (Period(BEFORE, DAY), True),
+        (Period(BEFORE, BEFORE), False),
+        (Period(AFTER), False),
+        (Period(BEFORE, status=InsuredStatus.PAUSED), False),
+        (Period(BEFORE, status=InsuredStatus.ENDED), False),
+    ],
+)
+def test_another_region_insures_on_the_days_of_a_normal_period(
+    period: Period, insured: bool
+) -> None:
+    person = replace(STORED, enrolments=(replace(enrolled(HOME), periods=(period,)),))
+    assert is_insured_elsewhere(AWAY, person, DAY) == insured
+    assert not is_insured_elsewhere(HOME, person, DAY)
 
 
 def test_equal_records_in_another_order_compare_equal() -> None:

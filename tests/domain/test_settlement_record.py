@@ -1,6 +1,7 @@
 """A stored plan reads back equal."""
 
 import json
+from dataclasses import asdict
 
 from gongji_svc.domain.refund import reverse
 from gongji_svc.domain.settlement import Plan, plan
@@ -29,3 +30,9 @@ def test_a_plan_reads_back_equal_before_it_was_json() -> None:
 def test_a_refund_reckoned_from_the_stored_plan_is_the_same() -> None:
     original = made()
     assert reverse(from_record(json.loads(to_json(original)))) == reverse(original)
+
+
+def test_an_older_record_with_names_throughout_reads_back_equal() -> None:
+    original = made()
+    older = json.loads(json.dumps(asdict(original), default=str))
+    assert from_record(older) == original

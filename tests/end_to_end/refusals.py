@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, LocalizedMessage
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, LocalizedMessage, RetryInfo
 from grpc_status import rpc_status
 
 from gongji.v1 import errors_pb2
@@ -21,6 +21,7 @@ class Refusal:
     reason: str
     fields: list[str]
     message_zh: str
+    retry_after_seconds: float | None = None
 
 
 def refusal_of(error: grpc.RpcError) -> Refusal:
@@ -45,4 +46,6 @@ def refusal_of(error: grpc.RpcError) -> Refusal:
     assert any("\u4e00" <= sign <= "\u9fff" for sign in localized.message)
     assert status.message
     fields = [one.field for bad in carried(BadRequest) for one in bad.field_violations]
-    return Refusal(error.code(), info.reason, fields, localized.message)
+    waits = [one.retry_delay.ToTimedelta().total_seconds() for one in carried(RetryInfo)]
+    wait = waits[0] if waits else None
+    return Refusal(error.code(), info.reason, fields, localized.message, wait)

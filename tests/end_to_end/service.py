@@ -17,12 +17,14 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from gongji.v1 import settlement_pb2 as pb
 from gongji.v1.settlement_pb2_grpc import SettlementServiceStub
 from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.limits import Limits
 from gongji_svc.pipe import Settings
 from gongji_svc.server import FrontSettings
 from gongji_svc.services.entrance import TlsFiles
 from gongji_svc.services.identity import issue_token
 from gongji_svc.services.provider import Provider
 from gongji_svc.storage.database import Database
+from gongji_svc.storage.sealing import KeyRing
 from gongji_svc.workers import Workers
 from tests.families import KEYS
 
@@ -41,6 +43,8 @@ _OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 300),
 )
+
+_DEFAULT_LIMITS = Limits()
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -109,6 +113,10 @@ def running(
     tls: TlsFiles | None = None,
     provider: Provider | None = None,
     credentials: grpc.ChannelCredentials | None = None,
+    keys: KeyRing = KEYS,
+    limits: Limits = _DEFAULT_LIMITS,
+    metrics: str = "",
+    traces: str = "",
 ) -> Iterator[Service]:
     """The service on `database` until the end of the block; it drains then. With `tls`, the
     channels have `credentials`.
@@ -117,9 +125,11 @@ def running(
         listen=listen,
         shares_port=fronts > 1,
         token_key=TOKEN_KEY,
-        writer=Settings(database.runtime_url, 5, KEYS.dump(), clock_offset_seconds),
+        writer=Settings(database.runtime_url, 5, keys.dump(), clock_offset_seconds, traces),
         tls=tls,
         provider=provider,
+        limits=limits,
+        metrics=metrics,
     )
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(Workers(settings.dump(), fronts))

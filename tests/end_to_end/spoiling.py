@@ -36,7 +36,7 @@ def complete(code: str, patient: Made) -> pb.SettleRequest:
         pb.ProxyBuyer(
             name="李代买",
             certificate=types_pb2.Certificate(
-                type=types_pb2.CERTIFICATE_TYPE_ID_CARD, number="150102197001010011"
+                type=types_pb2.CERTIFICATE_TYPE_ID_CARD, number="15010219700101001X"
             ),
             principal_certificate_seen=True,
             phone="0471-1234567",

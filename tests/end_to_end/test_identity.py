@@ -9,6 +9,7 @@ import pytest
 from grpc import StatusCode
 
 from gongji_svc.domain.access import Role
+from gongji_svc.services.identity import STAFF
 from tests.end_to_end.counter import Counter
 from tests.end_to_end.purchases import HOHHOT, INNER_MONGOLIA, ULANQAB, purchase
 from tests.end_to_end.service import TOKEN_KEY, Metadata, Till, metadata_of
@@ -70,13 +71,18 @@ def test_a_call_without_a_good_token_is_not_let_in(counter: Counter) -> None:
         signed(sub=None),
         signed(sub=ULANQAB, role="agency", actor=""),
         signed(sub=ULANQAB, role="agency", actor="c-17 "),
+        signed(sub="P1", role="agency", actor="c-17"),
+        signed(sub=f"{code}\0{ULANQAB}"),  # the pipe to the writer would part it there
+        signed(sub=ULANQAB, role="agency", actor="c-17\ud800"),
+        signed(sub=code, exp=10**400),
     ):
         assert refused(counter, metadata) == (StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.POS, Role.PLATFORM}))
 def test_no_other_role_settles(counter: Counter, role: Role) -> None:
-    for subject in (counter.code, ULANQAB, str(counter.patient)):
+    regions = (ULANQAB, HOHHOT)
+    for subject in regions if role in STAFF else (counter.code, *regions, str(counter.patient)):
         denied = refused(counter, metadata_of(role, subject))
         assert denied == (StatusCode.PERMISSION_DENIED, "ACCESS_DENIED")
 
@@ -84,7 +90,7 @@ def test_no_other_role_settles(counter: Counter, role: Role) -> None:
 def test_a_token_is_looked_at_before_the_request(counter: Counter) -> None:
     refusal = counter.refused(b"\xff", Till(counter.service.channel, ()))
     assert refusal.code is StatusCode.UNAUTHENTICATED
-    refusal = counter.refused(b"\xff", Till(counter.service.channel, metadata_of("audit", "1")))
+    refusal = counter.refused(b"\xff", Till(counter.service.channel, metadata_of("audit", ULANQAB)))
     assert refusal.code is StatusCode.PERMISSION_DENIED
 
 

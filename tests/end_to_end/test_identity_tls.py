@@ -12,9 +12,13 @@ import grpc
 import httpx
 import pytest
 from grpc import StatusCode
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
 
 from gateway.app import Settings, make_app
-from gateway.core import Tls
+from gateway.tls import Tls
 from gongji.v1 import registry_pb2
 from gongji.v1.registry_pb2_grpc import RegistryServiceStub
 from gongji_svc.commands.gateway import listening
@@ -25,7 +29,16 @@ from gongji_svc.storage.database import Database
 from tests.authority import AUDIENCE, ISSUER, Authority, Pair, Signer, key_set, put
 from tests.end_to_end.purchases import ULANQAB, at_work, purchase
 from tests.end_to_end.refusals import refusal_of
-from tests.end_to_end.service import Metadata, Service, Till, metadata_of, opened, running, until
+from tests.end_to_end.service import (
+    Metadata,
+    Service,
+    Till,
+    health,
+    metadata_of,
+    opened,
+    running,
+    until,
+)
 from tests.families import Families, Made
 
 _REFUSED = (StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
@@ -164,6 +177,27 @@ def test_a_revoked_certificate_is_refused_on_the_connection_it_has(house: House)
     assert house.refused(lost_till) == _REFUSED
     assert house.refused(house.till(lost)) == _REFUSED
     house.sell(kept_till)
+
+
+def test_health_and_reflection_are_for_those_whose_certificate_is_good(house: House) -> None:
+    lost, of_no_name = house.clients.issue(house.pos), house.clients.issue()
+    lost_channel, kept_channel = house.channel(lost), house.channel(of_no_name)
+    assert health(lost_channel) == HealthCheckResponse.SERVING
+    house.clients.revoke(lost)
+    put(house.folder / "revoked.pem", house.clients.list())
+    until(lambda: is_refused(house, Till(lost_channel, ())))
+    for ask in (health, services_told):
+        with pytest.raises(grpc.RpcError) as caught:
+            ask(lost_channel)
+        assert isinstance(caught.value, grpc.Call)
+        assert caught.value.code() is StatusCode.UNAUTHENTICATED
+        ask(kept_channel)
+
+
+def services_told(channel: grpc.Channel) -> list[str]:
+    """What reflection tells of."""
+    told: list[str] = ProtoReflectionDescriptorDatabase(channel).get_services()
+    return told
 
 
 def test_the_certificate_changes_while_calls_go_on(house: House) -> None:

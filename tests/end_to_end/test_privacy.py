@@ -1,20 +1,20 @@
 """Nobody's name or number is found where it has no business: in what the demo prints and logs, in
-its data folder, in a dump of its database, in what is told to those who are refused.
+its metrics and traces, in its data folder, in a dump of its database, in what is told to those who
+are refused, and in answers to those who may not see it. Nor is a key.
 
-Rule: everything is looked for in every form in which text is written: as UTF-8, escaped, in a web
-address, in hexadecimal, in base64. The demo's people are the only ones there are.
+Rule: the demo's people are the only ones there are.
 """
 
 import base64
-import json
+import contextlib
 import signal
 import subprocess
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 from uuid import uuid4
 
 import grpc
@@ -22,55 +22,28 @@ import httpx
 import psycopg
 import pytest
 
-from gongji.v1 import binding_pb2, registry_pb2, settlement_pb2, types_pb2
+from gongji.v1 import account_pb2, binding_pb2, registry_pb2, settlement_pb2, types_pb2
+from gongji_svc.config import Address
 from gongji_svc.demo import data
 from gongji_svc.demo.data import DemoPerson
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.services.contract import method_of
 from gongji_svc.services.identity import development_key, issue_token
 from gongji_svc.storage.database import Database
+from gongji_svc.storage.keycheck import check_keys
 from tests import conftest
 from tests.commands.program import gongji
+from tests.end_to_end.looking import dump_of, forms, found_in, tables_of
 from tests.end_to_end.service import free_address
+from tests.end_to_end.test_traces import Collector
+from tests.families import KEYS
+from tests.sealed import CURRENT, KNOWN, key_ids
 
 _DAY = "2025-10-15"
 _SECONDS = 120
 _FAMILY = {one.key: one for one in data.PEOPLE}
 _FATHER, _CHILD = _FAMILY["hohhot-father"], _FAMILY["hohhot-grandfather"]
 _STAFF = {Role.COUNTER, Role.REVIEWER, Role.AGENCY, Role.TAX, Role.AUDIT}
-
-
-def secrets() -> dict[str, str]:
-    """What must not be found, by whose and what it is."""
-    return {
-        f"{what} of {one.key}": getattr(one, what)
-        for one in data.PEOPLE
-        for what in ("name", "certificate_number", "card_no", "phone")
-    }
-
-
-def forms(secret: str) -> set[bytes]:
-    """The ways of writing it: base64 depends on where it begins among three bytes."""
-    raw = secret.encode()
-    found = {raw, raw.hex().encode(), raw.hex().upper().encode(), quote(secret).encode()}
-    found |= {
-        json.dumps(secret)[1:-1].encode(),
-        secret.encode("gb18030"),
-        secret.encode("utf-16-le"),
-    }
-    found.add("".join(f"\\{byte:03o}" for byte in raw).encode())
-    for before in range(3):
-        coded = base64.b64encode(bytes(before) + raw)
-        sure = coded[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
-        found |= {sure, sure.translate(bytes.maketrans(b"+/", b"-_"))}
-    return found
-
-
-def found_in(content: bytes) -> list[str]:
-    """Which of the secrets stand in it, in whatever form."""
-    return [
-        whose for whose, one in secrets().items() if any(form in content for form in forms(one))
-    ]
 
 
 @dataclass
@@ -82,7 +55,9 @@ class Demo:
     web: httpx.Client
     database: Database
     refusals: list[bytes] = field(default_factory=list)
-    answered: int = 0
+    answers: defaultdict[Role, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    metrics: bytes = b""
+    spans: bytes = b""
     ids: dict[str, str] = field(default_factory=dict)
 
     def call(self, role: Role, subject: str, service: str, rpc: str, request: Any) -> Any:
@@ -104,7 +79,7 @@ class Demo:
                     value if isinstance(value, bytes) else value.encode() for _, value in metadata
                 ]
                 return None
-        self.answered += 1
+        self.answers[role].append(answer.SerializeToString())
         return answer
 
     def token(self, role: Role, subject: str) -> str:
@@ -127,7 +102,7 @@ class Demo:
         if answer.is_error:
             self.refusals += [answer.content, repr(answer.headers).encode()]
         else:
-            self.answered += 1
+            self.answers[role].append(answer.content)
 
 
 def certificate(one: DemoPerson) -> types_pb2.Certificate:
@@ -229,6 +204,28 @@ def snoop(demo: Demo) -> None:
         demo.call(Role.AGENCY, other, "RegistryService", "PutPerson", put)
 
 
+def look(demo: Demo) -> None:
+    """Everybody looks at what is their own."""
+    for one in data.PEOPLE:
+        mine = demo.find(one)
+        for service, rpc, request in (
+            ("RegistryService", "GetPerson", registry_pb2.GetPersonRequest(person_id=mine)),
+            ("BindingService", "ListBindings", binding_pb2.ListBindingsRequest(donor_id=mine)),
+            (
+                "BindingService",
+                "ListBindings",
+                binding_pb2.ListBindingsRequest(beneficiary_id=mine),
+            ),
+            ("AccountService", "ListAccounts", account_pb2.ListAccountsRequest(person_id=mine)),
+            (
+                "SettlementService",
+                "ListSettlements",
+                settlement_pb2.ListSettlementsRequest(person_id=mine),
+            ),
+        ):
+            demo.call(Role.CITIZEN, mine, service, rpc, request)
+
+
 def browse(demo: Demo) -> None:
     """The same by the web: names and numbers in addresses, questions, bodies and headers."""
     for one in (_FATHER, _CHILD):
@@ -251,8 +248,19 @@ def run(
     database, folder = test_server.new_database(conftest.TEMPLATE), tmp_path_factory.mktemp("run")
     settings = {"GONGJI_GRPC_LISTEN": free_address(), "GONGJI_HTTP_LISTEN": free_address()}
     arguments = ("up", "--demo", "--purchase", "--date", _DAY)
+    metrics = Address.parse(free_address())
     said: list[str] = []
-    with gongji(database, folder, *arguments, **settings) as service:
+    with (
+        contextlib.closing(Collector()) as traces,
+        gongji(
+            database,
+            folder,
+            *arguments,
+            **settings,
+            GONGJI_METRICS_LISTEN=str(metrics),
+            GONGJI_TRACES=traces.endpoint,
+        ) as service,
+    ):
         hearing = [_hear(service, name, said) for name in ("stdout", "stderr")]
         while not any(line.startswith("gongji serves the web") for line in list(said)):
             assert service.poll() is None, said
@@ -261,9 +269,11 @@ def run(
             base_url=f"http://{settings['GONGJI_HTTP_LISTEN']}", timeout=30, trust_env=False
         ) as web:
             demo = Demo(folder, settings["GONGJI_GRPC_LISTEN"], web, database)
-            steps: tuple[Callable[[Demo], None], ...] = (buy, bind, snoop, browse)
+            steps: tuple[Callable[[Demo], None], ...] = (buy, bind, snoop, look, browse)
             for step in steps:
                 step(demo)
+            for address in (metrics, metrics.plus(1)):
+                demo.metrics += web.get(f"http://{address}/metrics").content
         with gongji(
             database, folder, "demo", "premium", "--date", _DAY, COLUMNS="120", **settings
         ) as premium:
@@ -273,8 +283,20 @@ def run(
         assert service.wait(_SECONDS) == 0
         for one in hearing:
             one.join(_SECONDS)
-    yield demo, "".join((*said, *printed)).encode()
+        demo.spans = b"".join(span.SerializeToString() for _, span in traces.received)
+    yield demo, "".join((*said, *printed, *rekey(database, folder))).encode()
     test_server.drop(database)
+
+
+def rekey(database: Database, folder: Path) -> tuple[str, ...]:
+    """Seal everything with another key; what is printed."""
+    check_keys(database, KNOWN)
+    file = folder.with_suffix(".keys")
+    file.write_text(CURRENT.dump())
+    with gongji(database, folder, "rekey", GONGJI_DATA_KEY=str(file)) as process:
+        printed = process.communicate(timeout=_SECONDS)
+        assert process.returncode == 0, printed
+    return printed
 
 
 def _hear(service: "subprocess.Popen[str]", name: str, said: list[str]) -> threading.Thread:
@@ -296,14 +318,47 @@ def test_what_is_looked_for_would_be_found() -> None:
 
 def test_the_run_was_a_whole_one(run: Run) -> None:
     demo, said = run
-    assert demo.answered > len(data.PEOPLE)
+    assert len(demo.answers[Role.AGENCY]) > 0
+    assert len(demo.answers[Role.POS]) >= len(data.PEOPLE)
+    assert len(demo.answers[Role.COUNTER]) > 0
+    assert len(demo.answers[Role.CITIZEN]) >= 5 * len(data.PEOPLE)
     assert len(demo.refusals) > len(data.PEOPLE)
     assert b"GetPerson" in said
+    assert b"gongji_calls_total" in demo.metrics
+    assert b"gongji_job_last_success_timestamp_seconds" in demo.metrics
+    assert b"Settle" in demo.spans
+    assert key_ids(demo.database)["persons"] == {2}
 
 
 def test_no_print_and_no_log_line_names_anybody(run: Run) -> None:
     _, said = run
     assert found_in(said) == []
+
+
+def test_no_metric_and_no_span_names_anybody(run: Run) -> None:
+    demo, _ = run
+    assert found_in(demo.metrics + demo.spans) == []
+
+
+@pytest.mark.parametrize("role", [Role.POS, Role.COUNTER])
+def test_no_answer_to_a_till_or_a_counter_names_anybody_in_clear(run: Run, role: Role) -> None:
+    demo, _ = run
+    assert found_in(b"\n".join(demo.answers[role])) == []
+
+
+def test_no_answer_to_a_citizen_shows_a_whole_number(run: Run) -> None:
+    demo, _ = run
+    found = found_in(b"\n".join(demo.answers[Role.CITIZEN]))
+    assert [one for one in found if not one.startswith("name of ")] == []
+
+
+def test_no_print_no_log_line_no_span_and_no_table_shows_a_key(run: Run) -> None:
+    demo, said = run
+    with psycopg.connect(demo.database.owner_url) as tx:
+        dump = b"".join(dump_of(tx, table) for table in tables_of(tx))
+    everywhere = said + demo.metrics + demo.spans + dump
+    for key in (KEYS.index_key, *CURRENT.data_keys.values()):
+        assert not any(form in everywhere for form in (key, key.hex().encode()))
 
 
 def test_no_refusal_names_anybody(run: Run) -> None:
@@ -321,18 +376,7 @@ def test_the_data_folder_names_nobody(run: Run) -> None:
 def test_a_dump_of_the_database_names_nobody(run: Run) -> None:
     demo, _ = run
     with psycopg.connect(demo.database.owner_url) as tx:
-        query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-        tables = [name for (name,) in tx.execute(query)]
+        tables = tables_of(tx)
         assert "persons" in tables
         found = {table: found_in(dump_of(tx, table)) for table in tables}
         assert {table: some for table, some in found.items() if some} == {}
-
-
-def dump_of(tx: psycopg.Connection[Any], table: str) -> bytes:
-    """All that a table holds, as text, and its bytes once more as they are."""
-    with tx.cursor().copy(f"COPY {table} TO STDOUT") as copy:
-        text = b"".join(copy)
-    for escaped in text.split(b"\\\\x")[1:]:
-        digits = escaped[: len(escaped) - len(escaped.lstrip(b"0123456789abcdef"))]
-        text += b"\n" + bytes.fromhex(digits.decode())
-    return text

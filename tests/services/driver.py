@@ -22,7 +22,7 @@ from gongji_svc.services.access import check_role
 from gongji_svc.services.contract import Method, method_of
 from gongji_svc.services.office import Office
 from gongji_svc.storage.database import Database
-from gongji_svc.storage.sealing import Sealer
+from gongji_svc.storage.sealing import KeyRing, Sealer
 from tests.families import KEYS
 
 M = TypeVar("M", bound=Message)
@@ -34,9 +34,9 @@ _NOON = timedelta(hours=12)
 class Driver:
     """The service on one database; many threads may call it at once."""
 
-    def __init__(self, database: Database, on: date | None = None) -> None:
+    def __init__(self, database: Database, on: date | None = None, keys: KeyRing = KEYS) -> None:
         """`on`: the clock starts at noon of that day in Asia/Shanghai; None: the real clock."""
-        self.office = Office(database, regions.load(), Sealer(KEYS))
+        self.office = Office(database, regions.load(), Sealer(keys))
         if on is not None:
             self.office.clock_offset = start_of(on) + _NOON - datetime.now().astimezone()
 

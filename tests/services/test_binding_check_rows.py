@@ -117,7 +117,7 @@ def test_a_file_that_is_loaded_asks_for_a_look_at_each_who_changed(
     look(driver)
     before = asked_for(database)
     columns = "certificate_number,name,birth_date,insurance,person_type,from,to,card_no"
-    lines = [columns, "15010219800101999X,张三,1980-01-01,EMPLOYEE,ACTIVE,2015-01-01,,"]
+    lines = [columns, "150102198001019991,张三,1980-01-01,EMPLOYEE,ACTIVE,2015-01-01,,"]
     for made, insurance, kind, last in (
         (pair.donor, "EMPLOYEE", "ACTIVE", "2025-04-30"),
         (pair.beneficiary, "RESIDENT", "RESIDENT", ""),

@@ -11,7 +11,7 @@ from tests.services.driver import Driver
 from tests.services.test_credit import sums
 from tests.services.test_registry_persons import enrolment, period, person, put
 
-NUMBER = "150199198001010015"
+NUMBER = "150199198001010013"
 
 
 @pytest.fixture

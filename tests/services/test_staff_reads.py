@@ -157,7 +157,7 @@ def test_the_auditors_own_reads_are_recorded(driver: Driver) -> None:
     assert [one.actor.actor for one in answer.audit_records] == [AUDITOR]
 
 
-def test_a_refused_read_showed_nothing_and_leaves_no_record(
+def test_a_refused_read_showed_nothing_and_is_no_record_of_a_read(
     driver: Driver, families: Families
 ) -> None:
     owner = families.person(HOHHOT, balance_fen=7)

@@ -134,6 +134,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The person's storage address (home region) is given at first registration and never changes
     (FAILED_PRECONDITION). Leave home_region as it is.
     """
+    ERROR_REASON_INSURED_ELSEWHERE: _ErrorReason.ValueType  # 40
+    """Another region has the person insured today, and the record does not know insurance in the
+    caller's (FAILED_PRECONDITION). Have that region end it first, or the home region's agency state
+    the insurance here.
+    """
     ERROR_REASON_INSTITUTION_NOT_FOUND: _ErrorReason.ValueType  # 37
     """No designated institution with this code (NOT_FOUND). Check the code."""
     ERROR_REASON_INSTITUTION_SUSPENDED: _ErrorReason.ValueType  # 38
@@ -659,6 +664,11 @@ Look the person up first; correct the number.
 ERROR_REASON_HOME_REGION_FIXED: ErrorReason.ValueType  # 36
 """The person's storage address (home region) is given at first registration and never changes
 (FAILED_PRECONDITION). Leave home_region as it is.
+"""
+ERROR_REASON_INSURED_ELSEWHERE: ErrorReason.ValueType  # 40
+"""Another region has the person insured today, and the record does not know insurance in the
+caller's (FAILED_PRECONDITION). Have that region end it first, or the home region's agency state
+the insurance here.
 """
 ERROR_REASON_INSTITUTION_NOT_FOUND: ErrorReason.ValueType  # 37
 """No designated institution with this code (NOT_FOUND). Check the code."""

@@ -163,11 +163,15 @@ class Person(_message.Message):
     """
     @_builtins.property
     def certificate(self) -> _types_pb2.Certificate:
-        """Certificate (证件, psn_cert_type, certno); its number is masked except to the agency."""
+        """Certificate (证件, psn_cert_type, certno); its number is masked except to the agency. In a Put an
+        identity card's number has its right check digit (GB 11643).
+        """
 
     @_builtins.property
     def birth_date(self) -> _date_pb2.Date:
-        """Day of birth (出生日期, brdy); absent: unknown, or taken from an identity card's number."""
+        """Day of birth (出生日期, brdy); absent: taken from an identity card's number, with which it agrees
+        where both are stated; other certificates need it.
+        """
 
     @_builtins.property
     def died_on(self) -> _date_pb2.Date:
@@ -772,7 +776,9 @@ class AuditRecord(_message.Message):
     request_id: _builtins.str
     """request_id of the call, where it had one."""
     reason: _builtins.str
-    """Reason given by the actor, where the call asks for one."""
+    """Reason given by the actor, where the call asks for one; of a call that was refused, the reason of
+    the refusal, ACCESS_DENIED or PERSON_NOT_MATCHED.
+    """
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded, by the database's clock."""
@@ -783,7 +789,9 @@ class AuditRecord(_message.Message):
 
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditChange]:
-        """The fields that changed; empty for a read, and for a person put as before."""
+        """The fields that changed; empty for a read, and for a person put as before. Of a call that was
+        refused, "refused" alone: how many of its kind were, in the hour, to this caller by this process.
+        """
 
     @_builtins.property
     def person_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

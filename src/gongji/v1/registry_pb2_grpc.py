@@ -97,7 +97,9 @@ class RegistryServiceServicer:
         """PutPerson registers a person (参保人), or replaces the record found by person_id or, where that
         is empty, by certificate. A new person's home region is the caller's. The agency of another
         region where the person is insured puts only its own enrolments, premium years, identities,
-        diseases and filings; what else it states must name the same person and changes nothing.
+        diseases and filings; what else it states must name the same person and changes nothing. A first
+        enrolment in its region it may put only of somebody whom no other region has insured today:
+        else INSURED_ELSEWHERE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,8 +154,9 @@ class RegistryServiceServicer:
 
     def ListAuditRecords(self, request, context):
         """ListAuditRecords lists who did what, when, from where, newest first; only records of the caller's
-        region: every change, with the values before and after, and every read by staff or a platform of
-        what is somebody's, this list included.
+        region: every change, with the values before and after, every read by staff or a platform of what
+        is somebody's, this list included, and what they were refused: of each RPC the 1st, 10th, 100th ...
+        time in an hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,9 @@ class RegistryServiceStub:
     """PutPerson registers a person (参保人), or replaces the record found by person_id or, where that
     is empty, by certificate. A new person's home region is the caller's. The agency of another
     region where the person is insured puts only its own enrolments, premium years, identities,
-    diseases and filings; what else it states must name the same person and changes nothing.
+    diseases and filings; what else it states must name the same person and changes nothing. A first
+    enrolment in its region it may put only of somebody whom no other region has insured today:
+    else INSURED_ELSEWHERE.
     """
     BatchPutPersons: _grpc.UnaryUnaryMultiCallable[_registry_pb2.BatchPutPersonsRequest, _registry_pb2.BatchPutPersonsResponse]
     """BatchPutPersons puts up to 1000 people in their order; each has its own result, and one that is
@@ -67,8 +69,9 @@ class RegistryServiceStub:
     """
     ListAuditRecords: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListAuditRecordsRequest, _registry_pb2.ListAuditRecordsResponse]
     """ListAuditRecords lists who did what, when, from where, newest first; only records of the caller's
-    region: every change, with the values before and after, and every read by staff or a platform of
-    what is somebody's, this list included.
+    region: every change, with the values before and after, every read by staff or a platform of what
+    is somebody's, this list included, and what they were refused: of each RPC the 1st, 10th, 100th ...
+    time in an hour.
     """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetPolicyRequest, _registry_pb2.GetPolicyResponse]
     """GetPolicy reads the rules of a region in force on a day, each value with its source (ULQ-25)."""
@@ -86,7 +89,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """PutPerson registers a person (参保人), or replaces the record found by person_id or, where that
     is empty, by certificate. A new person's home region is the caller's. The agency of another
     region where the person is insured puts only its own enrolments, premium years, identities,
-    diseases and filings; what else it states must name the same person and changes nothing.
+    diseases and filings; what else it states must name the same person and changes nothing. A first
+    enrolment in its region it may put only of somebody whom no other region has insured today:
+    else INSURED_ELSEWHERE.
     """
     BatchPutPersons: _aio.UnaryUnaryMultiCallable[_registry_pb2.BatchPutPersonsRequest, _registry_pb2.BatchPutPersonsResponse]  # type: ignore[assignment]
     """BatchPutPersons puts up to 1000 people in their order; each has its own result, and one that is
@@ -112,8 +117,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     ListAuditRecords: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListAuditRecordsRequest, _registry_pb2.ListAuditRecordsResponse]  # type: ignore[assignment]
     """ListAuditRecords lists who did what, when, from where, newest first; only records of the caller's
-    region: every change, with the values before and after, and every read by staff or a platform of
-    what is somebody's, this list included.
+    region: every change, with the values before and after, every read by staff or a platform of what
+    is somebody's, this list included, and what they were refused: of each RPC the 1st, 10th, 100th ...
+    time in an hour.
     """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetPolicyRequest, _registry_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """GetPolicy reads the rules of a region in force on a day, each value with its source (ULQ-25)."""
@@ -134,7 +140,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """PutPerson registers a person (参保人), or replaces the record found by person_id or, where that
         is empty, by certificate. A new person's home region is the caller's. The agency of another
         region where the person is insured puts only its own enrolments, premium years, identities,
-        diseases and filings; what else it states must name the same person and changes nothing.
+        diseases and filings; what else it states must name the same person and changes nothing. A first
+        enrolment in its region it may put only of somebody whom no other region has insured today:
+        else INSURED_ELSEWHERE.
         """
 
     @_abc_1.abstractmethod
@@ -202,8 +210,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ListAuditRecordsResponse, _abc.Awaitable[_registry_pb2.ListAuditRecordsResponse]]:
         """ListAuditRecords lists who did what, when, from where, newest first; only records of the caller's
-        region: every change, with the values before and after, and every read by staff or a platform of
-        what is somebody's, this list included.
+        region: every change, with the values before and after, every read by staff or a platform of what
+        is somebody's, this list included, and what they were refused: of each RPC the 1st, 10th, 100th ...
+        time in an hour.
         """
 
     @_abc_1.abstractmethod

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.progress import Progress, TaskID
 from gongji_svc.commands import UsageError
 from gongji_svc.config import Config
 from gongji_svc.storage.audit_checks import Audit
+from gongji_svc.storage.audit_result import AuditResult, result_beside, write_result
 from gongji_svc.storage.database import Database
 
 
@@ -37,7 +39,19 @@ def run(args: argparse.Namespace, config: Config) -> int:
             print("note:" if finding.is_note else "difference:", finding.what)
     print("checked", ", ".join(f"{number} {what}" for what, number in audit.checked.items()))
     print("something differs" if differences else "no difference")
+    if differences or args.region is None:
+        _keep(config.seal_file, AuditResult(datetime.now(UTC), not differences))
     return 1 if differences else 0
+
+
+def _keep(seal_file: Path | None, result: AuditResult) -> None:
+    """Leave the result where `gongji work` and `gongji status` look for it, if they do here."""
+    if seal_file is None or not seal_file.parent.is_dir():
+        return
+    try:
+        write_result(result_beside(seal_file), result)
+    except OSError as error:
+        print(f"the result can't be kept: {error}", file=sys.stderr)
 
 
 def _heads(named: Path | None, usual: Path | None) -> Path | None:

@@ -13,15 +13,17 @@ from starlette.routing import BaseRoute
 
 from gateway.app import Settings, make_app
 from gateway.connections import Connection
-from gateway.core import Tls
+from gateway.tls import Tls, Unusable
 from gongji_svc import logs
 from gongji_svc.commands import UsageError
+from gongji_svc.commands.metrics_port import looked_at
 from gongji_svc.commands.serve import check_free, check_plaintext, wait_for_signal
 from gongji_svc.config import Address, Config
+from gongji_svc.signals import spans_to
+from gongji_svc.signals.requests import Requests
 
 _SETTING = "GONGJI_HTTP_LISTEN"
-_STOP_SECONDS = 3  # streams have no end of their own
-_MOST_CONNECTIONS = 1000
+_STOP_SECONDS = 3  # for answers under way; streams end at once
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to read, not a socket
 
 
@@ -37,7 +39,8 @@ def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # com
     logs.configure("gateway")
     check_ways(config)
     check_http_port_free(config)
-    with serving(config) as web:
+    signals = Requests(spans_to(config.traces, "gateway"))
+    with looked_at(config, [signals]), serving(config, signals=signals) as web:
         print(f"gongji serves the web on {web.url}", flush=True)
         wait_for_signal(web.thread.is_alive)
     return 0
@@ -72,10 +75,14 @@ class Web:
 
 
 def serving(
-    config: Config, *, issuer: str = "", also: Iterable[BaseRoute] = ()
+    config: Config,
+    *,
+    issuer: str = "",
+    also: Iterable[BaseRoute] = (),
+    signals: Requests | None = None,
 ) -> AbstractContextManager[Web]:
     """A gateway until the end of the block; `issuer` and `also` are those of an identity provider
-    that it serves itself.
+    that it serves itself, `signals` hears of its requests.
     """
     settings = Settings(
         core=str(_reachable(config.grpc_listen)),
@@ -87,7 +94,11 @@ def serving(
         issuer=issuer or config.oidc_issuer,
         client_id=config.oidc_client_id,
     )
-    return listening(make_app(settings, also), config.http_listen)
+    try:
+        app = make_app(settings, also, signals)
+    except Unusable as wrong:
+        raise UsageError(f"GONGJI_GATEWAY_CA, _CERT and _KEY: {wrong}") from wrong
+    return listening(app, config.http_listen)
 
 
 @contextmanager
@@ -102,7 +113,6 @@ def listening(app: Starlette, address: Address) -> Iterator[Web]:
             log_level="critical",  # gateway/observing.py tells
             access_log=False,
             server_header=False,
-            limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
     )

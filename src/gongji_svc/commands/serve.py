@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from gongji_svc import logs
 from gongji_svc.commands import UsageError
+from gongji_svc.commands.metrics_port import check_metrics_ports
 from gongji_svc.config import Address, Config
 from gongji_svc.pipe import Settings
 from gongji_svc.server import FrontSettings
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # com
     check_entrance(config)
     keys = configured_keys(config)
     check_port_free(config)
+    check_metrics_ports(config, config.workers)
     with Database.open(config) as database:
         with database.reader() as tx:
             migrate.check_schema(tx)
@@ -97,10 +99,13 @@ def front_settings(
             prepare_threshold=config.prepare_threshold,
             keys=keys.dump(),
             clock_offset_seconds=clock_offset_seconds,
+            traces=config.traces,
         ),
         direct_url=database.direct_url,
         tls=_tls(config),
         provider=_provider(config),
+        metrics=str(config.metrics_listen or ""),
+        limits=config.limits,
     )
 
 

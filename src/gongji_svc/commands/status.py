@@ -1,28 +1,96 @@
-"""`gongji status`: what the database is, which schema it has and how much it holds."""
+"""`gongji status`: what the database is, how much it holds, what waits in it, and how the processes
+are that serve it.
+"""
 
 import argparse
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from gongji_svc.config import Config
+from gongji_svc.signals.reading import read_port
 from gongji_svc.storage import migrate
+from gongji_svc.storage.audit_result import read_result, result_beside
 from gongji_svc.storage.database import Database, row_counts, server_version
+from gongji_svc.storage.figures import Measured, measure
+
+_NO_PORT = "GONGJI_METRICS_LISTEN names no port, so the processes can't be asked"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`gongji status` takes no arguments."""
+    """In which form."""
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     parser.epilog = "Exit status 1: the schema is not the one this program knows."
 
 
-def run(args: argparse.Namespace, config: Config) -> int:  # noqa: ARG001  # commands take both
-    """Print one line a fact; 1 when the schema is not the one this program knows."""
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Print what there is to know; 1 when the schema is not the one this program knows."""
+    told: dict[str, Any] = {}
     with Database.open(config) as database, database.reader() as tx:
         where = "embedded" if config.database_url is None else "configured"
-        print(f"database  {where}, PostgreSQL {server_version(tx)}")
-        print(f"schema    {migrate.schema_revision(tx) or 'none'}")
+        told["database"] = f"{where}, PostgreSQL {server_version(tx)}"
+        told["schema"] = migrate.schema_revision(tx) or "none"
         try:
             migrate.check_schema(tx)
         except migrate.SchemaMismatch as mismatch:
-            print(f"          {mismatch}")
-            return 1
-        for name, rows in row_counts(tx).items():
-            print(f"{name:<24}{rows:>12}")
-    return 0
+            told["remedy"] = str(mismatch)
+        else:
+            told["waiting"] = {**_figures(measure(tx, timedelta())), "audit": _audit(config)}
+            told["processes"] = dict(_processes(config))
+            told["rows"] = row_counts(tx)
+    if args.json:
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        _show(told)
+    return 1 if "remedy" in told else 0
+
+
+def _figures(measured: Measured) -> dict[str, object]:
+    return {name: values[()] for name, values in measured}
+
+
+def _audit(config: Config) -> str:
+    """The last audit that this folder knows of."""
+    result = None if config.seal_file is None else read_result(result_beside(config.seal_file))
+    if result is None:
+        return "none is known here"
+    found = "no difference" if result.is_whole else "SOMETHING DIFFERS"
+    return f"{found}, {result.ended_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _processes(config: Config) -> Iterator[tuple[str, dict[str, float]]]:
+    """By address, the figures of each process that answers on a port of this installation's."""
+    if config.metrics_listen is None:
+        return
+    for number in range(config.workers + 1):
+        address = config.metrics_listen.plus(number)
+        figures = read_port(address)
+        if figures:
+            yield str(address), figures
+
+
+def _show(told: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    console.print(f"database  {told['database']}\nschema    {told['schema']}", soft_wrap=True)
+    if "remedy" in told:
+        console.print(f"          {told['remedy']}", soft_wrap=True)
+        return
+    _table(console, "waiting", told["waiting"])
+    for address, figures in told["processes"].items():
+        _table(console, address, figures)
+    if not told["processes"]:
+        console.print(_NO_PORT, soft_wrap=True)
+    _table(console, "rows", told["rows"])
+
+
+def _table(console: Console, title: str, facts: dict[str, Any]) -> None:
+    table = Table(title=title, title_justify="left", show_header=False, title_style="bold")
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right")
+    for name, fact in facts.items():
+        table.add_row(name, f"{fact:g}" if isinstance(fact, float) else str(fact))
+    console.print(table)

@@ -12,6 +12,7 @@ from rich.console import Console
 from gongji_svc import logs, regions
 from gongji_svc.commands import UsageError
 from gongji_svc.commands.gateway import Web, check_http_port_free, check_ways, serving
+from gongji_svc.commands.metrics_port import check_metrics_ports, looked_at
 from gongji_svc.commands.serve import (
     check_entrance,
     check_port_free,
@@ -29,6 +30,8 @@ from gongji_svc.domain.access import Caller, Role
 from gongji_svc.services.identity import development_key, issue_token
 from gongji_svc.services.office import Office
 from gongji_svc.services.tax_endpoint import KEY_BYTES, configured_endpoint
+from gongji_svc.signals import spans_to
+from gongji_svc.signals.requests import Requests
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.keycheck import check_keys, has_keys
 from gongji_svc.storage.keyfile import made_keys
@@ -66,6 +69,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     check_ways(config)
     check_port_free(config)
     check_http_port_free(config)
+    check_metrics_ports(config, config.workers + 1)
     told = configured_endpoint(config)
     with Database.open(config) as database:
         database.migrate()
@@ -77,8 +81,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
             tax = stack.enter_context(_bureau(config)).endpoint if args.demo else told
             office = Office(database, regions.load(), Sealer(keys), offset, config.seal_file, tax)
             workers = stack.enter_context(Workers(settings.dump(), config.workers))
-            stack.enter_context(working(office))
-            web = stack.enter_context(_web(config, demo))
+            work = stack.enter_context(working(office))
+            requests = Requests(spans_to(config.traces, "gateway"))
+            own = looked_at(config, [work, requests], number=config.workers, ails=work.ails)
+            stack.enter_context(own)
+            web = stack.enter_context(_web(config, demo, requests))
             print(f"gongji serves gRPC on {config.grpc_listen}; Ctrl-C ends it", flush=True)
             print(f"gongji serves the web on {web.url}", flush=True)
             if demo is not None and args.purchase:
@@ -124,13 +131,15 @@ def _bureau(config: Config) -> Bureau:
     return Bureau(secrets.token_bytes(KEY_BYTES), str(config.grpc_listen), token)
 
 
-def _web(config: Config, demo: DemoFamilies | None) -> AbstractContextManager[Web]:
+def _web(
+    config: Config, demo: DemoFamilies | None, requests: Requests
+) -> AbstractContextManager[Web]:
     """The gateway; for the demo's people with an identity provider that believes them."""
     if demo is None:
-        return serving(config)
+        return serving(config, signals=requests)
     key = development_key(config.data_dir)
     provider = IdentityProvider(key, config.oidc_client_id, list(known(demo.people)))
-    return serving(config, issuer=PATH, also=[provider.mount()])
+    return serving(config, issuer=PATH, also=[provider.mount()], signals=requests)
 
 
 def _purchase(basket: Basket, config: Config, offset: timedelta) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gongji_svc import logs, regions
+from gongji_svc.commands.metrics_port import looked_at
 from gongji_svc.config import Config
 from gongji_svc.services.office import Office
 from gongji_svc.services.tax_endpoint import configured_endpoint
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
             return 0
         # Held back here, in the loop's thread too, a signal is only heard by the wait below.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        with working(office):
+        with working(office) as signals, looked_at(config, [signals], ails=signals.ails):
             print("gongji works; Ctrl-C ends it", flush=True)
             signal.sigwait(_ENDING)
     return 0

@@ -31,6 +31,11 @@ class Caller:
     actor: str = ""
     origin: str = ""  # network address, for the audit trail
 
+    @property
+    def who(self) -> str:
+        """Who it is, wherever the call comes from."""
+        return self.role + "\0" + self.subject + "\0" + self.actor
+
 
 def same_actor(one: str, other: str) -> bool:
     """Whether two actors are one person: full width, capitals and blanks make no difference."""

@@ -4,7 +4,8 @@ Rule: a sentence is chosen by the fact, never the other way round. Amounts are s
 donor is called by the (masked) name that the caller may see.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from string import Formatter
 
 from gongji_svc.domain.binding import EndCause
 from gongji_svc.domain.explanation_parts import parts_worded
@@ -233,20 +234,38 @@ _CAUTIONS: Mapping[Caution, tuple[str, str]] = {
 def worded(step: Step, names: Mapping[str, str], language: str = CHINESE) -> str:
     """One step as a sentence; `names` gives donors' names by binding id, as the caller may see."""
     at = _column(language)
-    params = step.params
-    known = {
-        "amount": yuan(step.amount_fen),
-        "left": yuan(int(params.get("left_fen", 0))),
-        "ratio": percent(int(params.get("ratio_bp", 0))),
-        "level": _word((LEVEL_ZH, LEVEL_EN)[at], params.get("level", "")),
-        "kind": _word((ACCOUNT_KIND_ZH, ACCOUNT_KIND_EN)[at], params.get("kind", "")),
-        "year": str(params.get("year", "")),
-        "donor": names.get(str(params.get("binding_id", "")), ("授权人", "a donor")[at]),
-        "why": why_worded(str(params.get("why", "")), str(params.get("until", "")), language),
-        "parts": parts_worded(step, at),
-    }
-    template = _RELATIVES_PAID if "relatives" in params else _STEPS[step.rule]
-    return template[at].format_map(known)
+    template = _RELATIVES_PAID if "relatives" in step.params else _STEPS[step.rule]
+    text = template[at]
+    return text.format_map({name: _VALUES[name](step, names, at) for name in _ASKED_FOR[text]})
+
+
+_LANGUAGES = (CHINESE, ENGLISH)
+_LEVELS = (LEVEL_ZH, LEVEL_EN)
+_ACCOUNT_KINDS = (ACCOUNT_KIND_ZH, ACCOUNT_KIND_EN)
+_A_DONOR = ("授权人", "a donor")
+
+_VALUES: Mapping[str, Callable[[Step, Mapping[str, str], int], str]] = {
+    "amount": lambda step, _names, _at: yuan(step.amount_fen),
+    "left": lambda step, _names, _at: yuan(int(step.params.get("left_fen", 0))),
+    "ratio": lambda step, _names, _at: percent(int(step.params.get("ratio_bp", 0))),
+    "level": lambda step, _names, at: _word(_LEVELS[at], step.params.get("level", "")),
+    "kind": lambda step, _names, at: _word(_ACCOUNT_KINDS[at], step.params.get("kind", "")),
+    "year": lambda step, _names, _at: str(step.params.get("year", "")),
+    "donor": lambda step, names, at: names.get(
+        str(step.params.get("binding_id", "")), _A_DONOR[at]
+    ),
+    "why": lambda step, _names, at: why_worded(
+        str(step.params.get("why", "")), str(step.params.get("until", "")), _LANGUAGES[at]
+    ),
+    "parts": lambda step, _names, at: parts_worded(step, at),
+}
+"""What a sentence may ask for, by the name it has there."""
+
+_ASKED_FOR = {
+    text: [name for _, name, _, _ in Formatter().parse(text) if name]
+    for texts in (*_STEPS.values(), _RELATIVES_PAID)
+    for text in texts
+}
 
 
 def why_worded(why: str, until: str = "", language: str = CHINESE) -> str:

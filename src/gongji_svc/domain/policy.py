@@ -259,6 +259,8 @@ class Policy(RiskRules):
     wallet_closed_until_hour: int | None = at(
         "wallet.closed_until_hour", optional(form.whole), None
     )
+    # days after a clearing window's last day on which it is closed by itself; None: by hand
+    close_after_days: int | None = at("clearing.close_after_days", optional(form.whole), None)
     # told to people, without effect on a settlement
     information: tuple[form.Notice, ...] = at("information.notices", form.list_of(form.notice), ())
 

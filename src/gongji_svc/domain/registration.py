@@ -3,6 +3,7 @@
 Rule: the agency of the home region states the whole record. The agency of another region where the
 person is insured states what insurance there brings: its own enrolments, and the premium years,
 identities, diseases and filings; who the person is, and the enrolments of others, stay as they are.
+A region that the record does not know yet is let in only once no other has the person insured.
 No statement takes away or changes a premium year that was paid here: its payment alone does.
 """
 
@@ -12,6 +13,7 @@ from datetime import date
 
 from gongji_svc.domain.errors import AccessDenied, Violation
 from gongji_svc.domain.person import Enrolment, Period, Person, PremiumYear
+from gongji_svc.domain.terms import InsuredStatus
 
 _END_BEFORE_START = "结束日期早于开始日期"
 
@@ -33,9 +35,19 @@ def ordered_years(years: Iterable[PremiumYear]) -> tuple[PremiumYear, ...]:
     return tuple(sorted(years, key=lambda one: (one.year, one.payment_id is None)))
 
 
-def concerns(agency: str, stored: Person, stated: Person) -> bool:
-    """Whether an agency that is not the home region's has a part in the record."""
-    return any(one.region == agency for one in (*stored.enrolments, *stated.enrolments))
+def has_part(region: str, person: Person) -> bool:
+    """Whether the record knows insurance in the region."""
+    return any(one.region == region for one in person.enrolments)
+
+
+def is_insured_elsewhere(region: str, person: Person, day: date) -> bool:
+    """Whether another region has the person insured on a day."""
+    return any(
+        period.covers(day) and period.status is InsuredStatus.NORMAL
+        for one in person.enrolments
+        if one.region != region
+        for period in one.periods
+    )
 
 
 def restated(stored: Person, stated: Person, agency: str) -> Person:

@@ -148,4 +148,6 @@ READS = {
     "ExplainUsability": explain_usability,
 }
 UPLOADS = {"UploadDocument": upload_document}
+# A document's greatest content, with room for what it costs to keep a message.
+LARGEST = {"UploadDocument": (16 << 20, errors.DocumentTooLarge)}
 DOWNLOADS = {"DownloadDocument": download_document}

@@ -22,7 +22,7 @@ from gongji_svc.services.asked import AskedCommand
 from gongji_svc.services.audit import Audited, Doer, Facts, doer_of
 from gongji_svc.services.binding_access import sees_whole, sides
 from gongji_svc.services.binding_view import View
-from gongji_svc.services.reach import acting_for, caller_region, reaches
+from gongji_svc.services.reach import acting_for, caller_region, reaches, request_owner
 from gongji_svc.storage import people, tables
 from gongji_svc.storage.bindings import Kept, bindings_of, kept_from
 from gongji_svc.storage.documents import DocumentRow
@@ -69,7 +69,7 @@ class ChangeBinding(AskedCommand, ABC):
         if not self.parties:
             raise errors.AccessDenied
         caller = self.asked.caller
-        claim = self.asked.claim(caller_region(caller), caller.subject, self.office.sealer)
+        claim = self.asked.claim(caller_region(caller), request_owner(caller), self.office.sealer)
         return Keys(claim, persons=self.parties)
 
     def discover(self, state: State) -> Wanted:

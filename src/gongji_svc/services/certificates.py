@@ -48,13 +48,14 @@ class _Authority:
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What was found of a certificate: the time it is good for, in Unix seconds, and whose it is;
-    `caller` is None for a gateway's.
+    `caller` is None for a gateway's. `trusted`: an authority vouches for it, whatever its name.
     """
 
     since: float
     until: float
     caller: Caller | None
     fault: str = ""
+    trusted: bool = False
 
 
 class Certificates:
@@ -70,6 +71,18 @@ class Certificates:
         """Whose certificate it is; None for a gateway, whose calls bring tokens. Unauthenticated
         for one that is not or no longer trusted.
         """
+        known = self._looked(pem)
+        if known.fault:
+            raise Unauthenticated
+        return known.caller
+
+    def check(self, pem: bytes) -> None:
+        """Unauthenticated for a certificate that is not or no longer trusted, whomever it names."""
+        if not self._looked(pem).trusted:
+            raise Unauthenticated
+
+    def _looked(self, pem: bytes) -> _Known:
+        """What is known of a certificate; Unauthenticated before its time and after it."""
         if self._believed is not self.files.current:
             self._believed = self.files.current
             self._known.clear()
@@ -79,9 +92,9 @@ class Certificates:
             if len(self._known) >= _CACHED:
                 self._known.clear()
             self._known[pem] = known
-        if known.fault or not known.since <= time.time() < known.until:
+        if not known.since <= time.time() < known.until:
             raise Unauthenticated
-        return known.caller
+        return known
 
     def _look(self, pem: bytes) -> _Known:
         try:
@@ -90,12 +103,13 @@ class Certificates:
         except _UNREADABLE as error:  # TLS reads more leniently than we do
             _log.warning("a client certificate is refused", why=str(error))
             return _Known(0.0, 0.0, None, "unreadable")
-        fault = fault or self._fault(certificate)
+        distrust = self._fault(certificate)
+        fault = fault or distrust
         if fault:  # once: the answer is kept
             serial = f"{certificate.serial_number:x}"
             _log.warning("a client certificate is refused", serial=serial, why=fault)
         since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        return _Known(since.timestamp(), until.timestamp(), caller, fault)
+        return _Known(since.timestamp(), until.timestamp(), caller, fault, not distrust)
 
     def _fault(self, certificate: x509.Certificate) -> str:
         issuers = [one for one in self._believed if _issued(certificate, one.certificate)]

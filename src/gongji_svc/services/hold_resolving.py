@@ -28,6 +28,7 @@ from gongji_svc.services.holding import (
     place_obstacles,
 )
 from gongji_svc.services.office import Office
+from gongji_svc.services.reach import request_owner
 from gongji_svc.storage import tables
 from gongji_svc.storage.holds import hold_in, resolution
 from gongji_svc.storage.ids import new_id, parse_id
@@ -70,7 +71,7 @@ class ResolveHold(AskedCommand, ABC):
         self.owner_id = state.owners.get(self.hold_id)
         if self.owner_id is None:
             raise errors.AccessDenied
-        return Keys(self.asked.claim(region, caller.subject, self.office.sealer))
+        return Keys(self.asked.claim(region, request_owner(caller), self.office.sealer))
 
     def discover(self, state: State) -> Wanted:  # noqa: ARG002 - the engine's shape
         """The owner's accounts, and the hold, which only their lock keeps still."""

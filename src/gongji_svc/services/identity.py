@@ -5,11 +5,13 @@ pinned, a token without an expiry is refused. Development tokens are signed with
 the data folder of this installation, and are good only where no identity provider is set.
 """
 
+import re
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import jwt
 
@@ -24,6 +26,7 @@ _AUDIENCE = "gongji"
 _KEY_FILE = "development-token.key"
 _CACHED_TOKENS = 10_000
 _BEARER = "bearer "
+_REGION = re.compile(r"[0-9]{6}")
 
 STAFF = frozenset({Role.COUNTER, Role.REVIEWER, Role.AGENCY, Role.TAX, Role.AUDIT})
 """Roles that people hold: a token names the member of staff behind the call."""
@@ -96,14 +99,22 @@ class DevelopmentTokens:
                 issuer=_ISSUER,
                 options={"require": ["exp", "sub", "role"]},
             )
-            caller = Caller(Role(claims["role"]), claims["sub"], claims.get("actor") or "")
-            unnamed = caller.role in STAFF and not caller.actor
-            # "c-17" and "c-17 " would be two people to a rule that asks for a second one.
-            if unnamed or caller.actor != caller.actor.strip():
-                raise Unauthenticated
-        except (jwt.InvalidTokenError, ValueError) as wrong:
+            return float(claims["exp"]), _caller(claims)
+        except (jwt.InvalidTokenError, ValueError, OverflowError) as wrong:
             raise Unauthenticated from wrong
-        return float(claims["exp"]), caller
+
+
+def _caller(claims: Mapping[str, Any]) -> Caller:
+    """The caller of good claims; ValueError when they name none."""
+    caller = Caller(Role(claims["role"]), claims["sub"], str(claims.get("actor") or ""))
+    if caller.role in STAFF | {Role.PLATFORM} and not _REGION.fullmatch(caller.subject):
+        raise ValueError("sub is no region")
+    if caller.role in STAFF and not caller.actor:
+        raise ValueError("actor names nobody")
+    # "c-17" and "c-17 " would be two people to a rule that asks for a second one.
+    if not f"{caller.subject}{caller.actor}".isprintable() or caller.actor != caller.actor.strip():
+        raise ValueError("sub or actor is no name")
+    return caller
 
 
 class Verifier:
@@ -123,6 +134,11 @@ class Verifier:
     def asks_certificates(self) -> bool:
         """Whether a caller's certificate is looked at."""
         return self._certificates is not None
+
+    def check_certificate(self, certificate: bytes) -> None:
+        """Unauthenticated unless a certificate, in PEM, is believed, whoever it names."""
+        if self._certificates is not None:
+            self._certificates.check(certificate)
 
     async def caller(self, authorization: str, certificate: bytes = b"") -> Caller:
         """The caller by its `authorization` header ("": none) and its certificate in PEM;

@@ -1,14 +1,18 @@
 """The one gate every call passes: identity, access, deadline; errors to google.rpc.Status; the log.
 
 Rule: denied by default, and permission before existence. A call without a deadline gets 30 seconds;
-what watches goes on. One line a call is logged; it names neither people nor numbers. Nothing
-touches a call once its handler has ended: gRPC frees it then.
+what watches goes on, as long as its caller is believed. A call counts as its caller's until its
+client has the answer, and one that is too many is told so after a pause, so that who does not wait
+gains nothing. One line a call is logged; it names neither people nor numbers. Nothing touches a
+call once its handler has ended: gRPC frees it then.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 from urllib.parse import unquote
 
 import grpc
@@ -17,20 +21,37 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from gongji_svc.domain.access import Caller
-from gongji_svc.domain.errors import Refusal, ServiceUnavailable, Unauthenticated
+from gongji_svc.domain.errors import (
+    AccessDenied,
+    RateLimited,
+    Refusal,
+    ServiceUnavailable,
+    Unauthenticated,
+)
 from gongji_svc.pipe import Answer
 from gongji_svc.services.access import check_role
 from gongji_svc.services.contract import Method
+from gongji_svc.services.denials import Denials
 from gongji_svc.services.identity import Verifier
+from gongji_svc.services.limits import Limiter, count_guesses, is_batch
 from gongji_svc.services.status import code_of, internal, status_of
+from gongji_svc.signals.calls import Begun, Calls
+from gongji_svc.signals.trace import trace_id
 
 _log = structlog.get_logger()
 
 _LONGEST_CALL_SECONDS = 30.0
 _RETRY_AFTER_SECONDS = 1.0
+_ASK_AGAIN_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 1.0
+_SHORTEST_WAIT_SECONDS = 0.01
+_LAST_WRITE_SECONDS = 10.0
+_MOST_PAUSING = 1024
 _CODES: dict[int, StatusCode] = {int(code.value[0]): code for code in StatusCode}
 _DETAILS = "grpc-status-details-bin"
 _REASON_TYPE = "ErrorInfo"
+_FORWARDED = "x-forwarded-for"
+_TRACEPARENT = "traceparent"
 _ALL_SENT = Answer(0, 0, b"")
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -38,23 +59,30 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that passed the gate; `deadline` in Unix seconds."""
+    """A call that passed the gate; `deadline` in Unix seconds, `trace` the context it is in."""
 
     caller: Caller
     deadline: float
+    trace: bytes
 
 
 Unary = Callable[[Call, bytes], Awaitable[Answer]]
 ClientStream = Callable[[Call, AsyncIterator[bytes]], Awaitable[Answer]]
 Write = Callable[[bytes], Awaitable[None]]
-ServerStream = Callable[[Call, bytes, Write], Awaitable[None]]
+ServerStream = Callable[[Call, bytes, Write], Coroutine[Any, Any, None]]
 
 
 class Gate:
     """Wraps handlers; used by every RPC of the contract."""
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(
+        self, verifier: Verifier, limiter: Limiter, calls: Calls, denials: Denials
+    ) -> None:
         self._verifier = verifier
+        self._denials = denials
+        self._limiter = limiter
+        self._calls = calls
+        self._pausing = 0
         self._closed = False
 
     def close(self) -> None:
@@ -65,7 +93,7 @@ class Gate:
         """The handler of a method that takes one request and gives one answer."""
 
         async def handle(body: bytes, context: Context) -> bytes:
-            return await self._pass(method, context, lambda call: serve(call, body))
+            return await self._pass(method, context, lambda call: serve(call, body), body)
 
         return handle
 
@@ -91,61 +119,128 @@ class Gate:
             async def send(call: Call) -> Answer:
                 writer = _Writer(context)
                 try:
-                    await serve(call, body, writer.write)
+                    await self._while_believed(context, serve(call, body, writer.write))
                 finally:
                     await writer.end()
                 return _ALL_SENT
 
-            await self._pass(method, context, send)
+            await self._pass(method, context, send, body)
 
         return handle
 
     async def _pass(
-        self, method: Method, context: Context, serve: Callable[[Call], Awaitable[Answer]]
+        self,
+        method: Method,
+        context: Context,
+        serve: Callable[[Call], Awaitable[Answer]],
+        body: bytes = b"",
     ) -> bytes:
-        started = time.perf_counter()
-        role = "-"
+        begun = self._calls.begin(
+            method.name, method.server_streaming, _said(context, _TRACEPARENT)
+        )
         try:
-            call = await self._admit(method, context)
-            role = call.caller.role.value
-            answer = await serve(call)
+            call = await self._admit(method, context, begun)
+            answer = await self._within_limits(method, context, call, serve, body)
         except Refusal as refusal:
             answer = Answer(0, int(code_of(refusal).value[0]), _dump(status_of(refusal)))
         except (asyncio.CancelledError, grpc.aio.InternalError) as gone:
-            seconds = round(time.perf_counter() - started, 6)
-            _log.info("call", method=method.name, role=role, code="CANCELLED", seconds=seconds)
+            self._calls.end(begun, "CANCELLED")
             raise asyncio.CancelledError from gone  # nobody is there to hear more
         except Exception as fault:  # noqa: BLE001 - whatever it is, the caller learns nothing of it
-            _log.error("a call failed", method=method.name, exc_info=fault)
+            trace = trace_id(begun.trace)
+            _log.error("a call failed", method=method.name, trace=trace, exc_info=fault)
             answer = Answer(0, int(StatusCode.INTERNAL.value[0]), _dump(internal()))
-        seconds = round(time.perf_counter() - started, 6)
         if answer.code == 0:
-            _log.info("call", method=method.name, role=role, code="OK", seconds=seconds)
+            self._calls.end(begun, "OK")
             return answer.body
         status = Status.FromString(answer.body)
         code = _CODES[answer.code]
-        _log.info(
-            "call",
-            method=method.name,
-            role=role,
-            code=code.name,
-            seconds=seconds,
-            reason=_reason(status),
-        )
+        self._calls.end(begun, code.name, _reason(status))
         context.set_trailing_metadata(((_DETAILS, answer.body),))
         return await context.abort(code, status.message)
 
-    async def _admit(self, method: Method, context: Context) -> Call:
+    async def _admit(self, method: Method, context: Context, begun: Begun) -> Call:
         if self._closed:
             raise ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
-        certificate = _certificate(context) if self._verifier.asks_certificates else b""
-        caller = await self._verifier.caller(_authorization(context), certificate)
-        check_role(caller, method)
-        caller = replace(caller, origin=_origin(context))
+        token, certificate = self._shown(context)
+        caller = await self._verifier.caller(token, certificate)
+        begun.role = caller.role.value
+        caller = replace(caller, origin=self._origin(context, token))
+        try:
+            check_role(caller, method)
+        except AccessDenied as refusal:
+            await self._denials.look(caller, method, b"", refusal.reason.encode())
+            raise
         left_seconds = context.time_remaining()
         if left_seconds is None or left_seconds > _LONGEST_CALL_SECONDS:
             left_seconds = _LONGEST_CALL_SECONDS
-        return Call(caller, time.time() + left_seconds)
+        return Call(caller, time.time() + left_seconds, begun.trace)
+
+    async def _within_limits(
+        self,
+        method: Method,
+        context: Context,
+        call: Call,
+        serve: Callable[[Call], Awaitable[Answer]],
+        body: bytes,
+    ) -> Answer:
+        limiter, standing = self._limiter, None
+        try:
+            entered = standing = limiter.enter(call.caller, method, body)
+            context.add_done_callback(lambda _: limiter.leave(entered))  # type: ignore[arg-type]  # its stub names the argument
+            answer = await serve(call)
+        except Refusal as refusal:
+            if isinstance(refusal, RateLimited):
+                raise await self._after_a_pause(refusal) from None
+            if standing is not None:
+                count_guesses(standing, refusal.reason.encode())
+            await self._denials.look(call.caller, method, body, refusal.reason.encode())
+            raise
+        if answer.code or is_batch(method):
+            count_guesses(standing, answer.body)
+            await self._denials.look(call.caller, method, body, answer.body)
+        return answer
+
+    async def _after_a_pause(self, refusal: RateLimited) -> RateLimited:
+        """What to tell a call that was too many; until then its client sends no other."""
+        seconds = refusal.retry_after_seconds or 0.0
+        if self._pausing >= _MOST_PAUSING or self._closed:
+            return refusal
+        pause = min(seconds, _LONGEST_PAUSE_SECONDS)
+        self._pausing += 1
+        try:
+            await asyncio.sleep(pause)
+        finally:
+            self._pausing -= 1
+        return RateLimited(retry_after_seconds=max(_SHORTEST_WAIT_SECONDS, seconds - pause))
+
+    async def _while_believed(self, context: Context, work: Coroutine[Any, Any, None]) -> None:
+        """Do what may last, and ask now and then whether who asked for it is still believed."""
+        shown = self._shown(context)
+        working = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait((working,), timeout=_ASK_AGAIN_SECONDS))[0]:
+                await self._verifier.caller(*shown)
+            await working
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    def _shown(self, context: Context) -> tuple[str, bytes]:
+        """What a caller brings: a token, and a certificate where one is asked for."""
+        asks = self._verifier.asks_certificates
+        return _said(context, "authorization"), certificate_of(context) if asks else b""
+
+    def _origin(self, context: Context, token: str) -> str:
+        """The network address a call comes from. A gateway says its client's: who shows a
+        certificate and brings a token, or, where nobody is asked for one, is on this machine.
+        """
+        peer = _peer(context)
+        here = _address(peer)
+        by_certificate = self._verifier.asks_certificates
+        is_gateway = bool(token) if by_certificate else here is not None and here.is_loopback
+        said = _address(_said(context, _FORWARDED)) if is_gateway else None
+        return peer if said is None else str(said)
 
 
 class _Writer:
@@ -165,9 +260,16 @@ class _Writer:
         await asyncio.shield(self._writing)
 
     async def end(self) -> None:
-        """Wait until the client has what was begun, or is gone."""
-        if self._writing is not None:
-            await asyncio.gather(self._writing, return_exceptions=True)
+        """Wait until the client has what was begun, or is gone; one that takes nothing for long is
+        cut off.
+        """
+        if self._writing is None:
+            return
+        await asyncio.wait((self._writing,), timeout=_LAST_WRITE_SECONDS)
+        if not self._writing.done():
+            self._writing.cancel()
+            raise asyncio.CancelledError
+        await asyncio.gather(self._writing, return_exceptions=True)
 
 
 async def _whole(bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
@@ -181,14 +283,15 @@ async def _whole(bodies: AsyncIterator[bytes], context: Context) -> AsyncIterato
     await context.send_initial_metadata(())
 
 
-def _authorization(context: Context) -> str:
+def _said(context: Context, name: str) -> str:
+    """What the caller's metadata say under a name; empty: nothing."""
     for key, value in context.invocation_metadata() or ():
-        if key == "authorization" and isinstance(value, str):
+        if key == name and isinstance(value, str):
             return value
     return ""
 
 
-def _certificate(context: Context) -> bytes:
+def certificate_of(context: Context) -> bytes:
     """The caller's certificate in PEM, whose key TLS has seen it hold."""
     found = context.auth_context().get("x509_pem_cert")
     if not found:
@@ -196,10 +299,18 @@ def _certificate(context: Context) -> bytes:
     return bytes(next(iter(found)))
 
 
-def _origin(context: Context) -> str:
+def _peer(context: Context) -> str:
     """The caller's network address without its port: "ipv4:10.0.0.7:5000" -> "10.0.0.7"."""
     kind, _, address = unquote(context.peer()).partition(":")
     return address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else kind
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The network address that a text is; None: it is none."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 def _dump(status: Status) -> bytes:

@@ -36,11 +36,13 @@ _MEMO = "期初余额"
 _ELSEWHERE_ZH = "已在其他统筹区登记，由该统筹区办理"
 _REGION_ZH = "请填写，或用--region指定"
 _GREATEST_BALANCE_FEN = 10**12
+_GREATEST_BP = (1 << 31) - 1  # that the message holds; the contract's check says what it may be
 # Which column a refusal that names no field is about; any other is about where the row belongs.
 _COLUMNS: Mapping[type[Refusal], str] = {
     errors.CertificateInUse: "certificate_number",
     errors.CardInUse: "card_no",
     errors.HomeRegionFixed: "home_region",
+    errors.InsuredElsewhere: "region",
     errors.PersonNotMatched: "name",
     errors.PersonDeceased: "certificate_number",
     errors.AccountExists: "kind",
@@ -149,7 +151,7 @@ def _catalog_item(office: Office, region: str, records: Sequence[Record]) -> _On
         catalog_code=record.text("catalog_code"),
         name=record.text("name"),
         catalog_class=record.word("catalog_class", types_pb2.CatalogClass, "CATALOG_CLASS_"),
-        self_pay_bp=record.whole("self_pay_bp"),
+        self_pay_bp=min(record.whole("self_pay_bp"), _GREATEST_BP),
         price_ceiling_yuan=record.text("price_ceiling_yuan") or None,
         account_payable=record.flag("account_payable"),
         effective_from=record.day("effective_from"),

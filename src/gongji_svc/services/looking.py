@@ -2,6 +2,7 @@
 
 Rule: what a command would find is answered from what a command gathers; nothing is locked and
 nothing is written, but for what is recorded of a refusal, and what `then` keeps of an answer.
+`found` is asked first, and may refuse to tell.
 """
 
 import time
@@ -27,6 +28,7 @@ def looked(
     name: str,
     read: Callable[[Office, Asked], Looked],
     then: Callable[[Office, Looked], None] | None = None,
+    found: Callable[[Office, Looked], None] | None = None,
 ) -> Callable[..., Message]:
     """A read that answers what the command in its request would; its refusal is raised, or that of
     `then`, which is told of what will be answered.
@@ -37,6 +39,8 @@ def looked(
         asked = Asked(method, caller, message, time.time() + _LOOK_SECONDS)
         command = read(office, asked)
         outcome = office.preview(command)
+        if found is not None:
+            found(office, command)
         if isinstance(outcome, Refusal) and outcome.records:
             outcome = office.run(command)  # decided again under lock, and recorded
         if isinstance(outcome, Answered):

@@ -11,6 +11,7 @@ from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import PolicyNotInForce, Refusal, RegionNotServed
 from gongji_svc.domain.policy import Policy, Rulebook
 from gongji_svc.engine import Answered, Command, Engine, Outcome
+from gongji_svc.services.buckets import Buckets
 from gongji_svc.services.tax_endpoint import TaxEndpoint
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.sealing import Sealer
@@ -26,6 +27,7 @@ class Office:
     clock_offset: timedelta = timedelta()
     seal_file: Path | None = None  # where sealed blocks are told; None: nowhere
     tax: TaxEndpoint | None = None  # where premiums are told; None: they wait
+    previews: Buckets = field(default_factory=lambda: Buckets(0, 0))  # of a patient; no limit
     _engines: queue.SimpleQueue[Engine] = field(default_factory=queue.SimpleQueue)
 
     def now(self) -> datetime:

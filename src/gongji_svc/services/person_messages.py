@@ -14,7 +14,7 @@ from uuid import UUID
 from gongji.v1 import registry_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc.domain import registration
-from gongji_svc.domain.certificate import birth_date_in
+from gongji_svc.domain.certificate import birth_date_in, identity_card_faults
 from gongji_svc.domain.errors import AccessDenied, Violation
 from gongji_svc.domain.guardian import Guardian, GuardianKind
 from gongji_svc.domain.masking import masked_name, masked_number
@@ -69,7 +69,8 @@ def stated(message: pb.Person, path: str, sealer: Sealer) -> Stated:
     if message.person_id and person_id is None:
         raise AccessDenied
     person = _person(message, path, person_id or NOBODY)
-    faults = [Violation(f"{path}.{one.field}", one.message_zh) for one in _faults(person)]
+    found = _faults(message, person)
+    faults = [Violation(f"{path}.{one.field}", one.message_zh) for one in found]
     if faults:
         raise messages.invalid(*faults)
     identity = _identity(message)
@@ -83,9 +84,11 @@ def stated(message: pb.Person, path: str, sealer: Sealer) -> Stated:
     )
 
 
-def _faults(person: Person) -> list[Violation]:
+def _faults(message: pb.Person, person: Person) -> list[Violation]:
     faults = list(registration.faults(person))
-    if person.birth_date is None:
+    if message.certificate.type == types_pb2.CERTIFICATE_TYPE_ID_CARD:
+        faults.extend(identity_card_faults(message.certificate.number, person.birth_date))
+    elif person.birth_date is None:
         faults.append(Violation("birth_date", "请填写出生日期"))
     return faults
 

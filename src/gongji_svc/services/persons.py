@@ -26,7 +26,7 @@ from gongji_svc.services.binding_changes import check_row
 from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.person_messages import Sight, Stated, person_message, stated
-from gongji_svc.services.registering import Desk, Known, Put, affects_bindings
+from gongji_svc.services.registering import Agency, Desk, Known, Put, affects_bindings
 from gongji_svc.services.status import status_of
 from gongji_svc.storage import people, tables
 from gongji_svc.storage.ids import parse_id
@@ -77,7 +77,7 @@ class PutPersons(AskedCommand):
         """Put everybody in order."""
         agency, sealer = self.asked.caller.subject, self.office.sealer
         served = self.office.rulebook.serves(agency)
-        desk = Desk(agency, _known(state, sealer), sealer, served=served)
+        desk = Desk(Agency(agency, day_of(state.now), served), _known(state, sealer), sealer)
         results = [_try(desk, one) for one in self.stated]
         puts = [one for one in results if isinstance(one, Put)]
         new, replaced, removed = _rows(desk, state, sealer)

@@ -11,7 +11,7 @@ from typing import Any
 from gongji.v1 import settlement_pb2 as pb
 from gongji_svc.domain.breakdown import Breakdown
 from gongji_svc.domain.money import format_quantity
-from gongji_svc.domain.settlement_record import Record
+from gongji_svc.domain.settlement_record import Record, from_record
 from gongji_svc.domain.step import Caution
 from gongji_svc.services import receipt
 from gongji_svc.services.days import timestamp
@@ -27,17 +27,18 @@ def present(first_answer: bytes, plan: Record, refunds: Sequence[RefundRow]) -> 
     if not refunds:
         return settlement
     legs = {_account(leg): shown for leg, shown in zip(plan["legs"], settlement.legs, strict=True)}
-    before = plan
+    original = before = from_record(plan)
     for one in refunds:
-        settlement.refunds.append(_refund(one, before, legs))
-        before = one.detail["rest"]
+        left = from_record(one.detail["rest"])
+        settlement.refunds.append(_refund(one, _difference(before.breakdown, left.breakdown), legs))
+        before = left
     for one in refunds:
         for leg in one.detail["legs"]:
             legs[_account(leg)].refunded_fen += leg["amount_fen"]
     settlement.state = enum_number(pb.SettlementState, refunds[-1].detail["state"])
-    settlement.remaining.CopyFrom(receipt.breakdown(Breakdown(**before["breakdown"])))
-    left_e4 = {line["line_no"]: line["quantity_e4"] for line in before["lines"]}
-    quantity_e4 = {line["line_no"]: line["quantity_e4"] for line in plan["lines"]}
+    settlement.remaining.CopyFrom(receipt.breakdown(before.breakdown))
+    left_e4 = {line.line_no: line.quantity_e4 for line in before.lines}
+    quantity_e4 = {line.line_no: line.quantity_e4 for line in original.lines}
     for line in settlement.lines:
         returned_e4 = quantity_e4[line.line_no] - left_e4[line.line_no]
         line.returned_quantity = format_quantity(returned_e4)
@@ -74,14 +75,14 @@ def for_donor(
     return seen
 
 
-def _refund(row: RefundRow, before: Record, legs: Mapping[Any, pb.Leg]) -> pb.Refund:
+def _refund(row: RefundRow, given_back: pb.Breakdown, legs: Mapping[Any, pb.Leg]) -> pb.Refund:
     """One step; an account in it is shown as in the settlement."""
     step = pb.Refund(
         refund_id=str(row.id),
         request_id=row.request_id,
         cancellation=row.cancellation,
         lines=[pb.RefundLine(**line) for line in row.detail["lines"]],
-        breakdown=_difference(before["breakdown"], row.detail["rest"]["breakdown"]),
+        breakdown=given_back,
         reason=row.reason,
         recorded_at=timestamp(row.recorded_at),
     )
@@ -106,6 +107,9 @@ def _account(leg: Record) -> tuple[str, str]:
     return str(leg["account_id"]), str(leg["binding_id"])
 
 
-def _difference(before: Record, after: Record) -> pb.Breakdown:
-    given_back = {name: fen - after[name] for name, fen in before.items() if name != _RATIO}
-    return pb.Breakdown(**given_back, fund_ratio_bp=before[_RATIO])
+def _difference(before: Breakdown, after: Breakdown) -> pb.Breakdown:
+    given_back = receipt.breakdown(before)
+    for name in Breakdown.__slots__:
+        if name != _RATIO:
+            setattr(given_back, name, getattr(before, name) - getattr(after, name))
+    return given_back

@@ -63,3 +63,11 @@ def caller_region(caller: Caller) -> str:
     if person_id is None:
         raise AccessDenied
     return region_of(person_id)
+
+
+def request_owner(caller: Caller) -> str:
+    """Whose the caller's request ids are: where several roles of a region may make the same call,
+    none of them is told another's answer.
+    """
+    shared = caller.role in (Role.COUNTER, Role.REVIEWER, Role.PLATFORM)
+    return f"{caller.role.value}:{caller.subject}" if shared else caller.subject

@@ -243,7 +243,7 @@ def settlement(
         disease_code=message.disease_code,
         invoice_no=message.invoice_no,
     )
-    answer.occurred_at.FromDatetime(settled.occurred_at)
+    answer.occurred_at.CopyFrom(message.occurred_at)
     answer.recorded_at.FromDatetime(settled.recorded_at)
     for name in ("prescription", "terminal"):
         if message.HasField(name):

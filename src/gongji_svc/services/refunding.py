@@ -115,7 +115,7 @@ class GiveBack(AskedCommand):
             cash_fen=step.cash_fen,
             detail={"state": after.value, **_detail(case, step, closed, message)},
             reason=message.reason,
-            recorded_at=state.now,
+            recorded_at=state.recorded_at,
         )
         journal = refund_journal_of(step, _settling(row), closed, new_id(row.region), state.now)
         in_suspense = [

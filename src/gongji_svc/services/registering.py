@@ -1,11 +1,13 @@
 """What becomes of a stated person: found or new, changed or as it was, or refused.
 
 Rule: decided purely over what is `Known`, the same for a Put and for a file that is loaded. Who
-may state something comes first, then whether it can be. Certificates and cards have one owner.
+may state something comes first, then whether it can be. Certificates and cards have one owner. No
+agency lets itself into a record: docs/decisions/access.md.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from uuid import UUID
 
 from gongji_svc.domain import errors, registration
@@ -37,13 +39,22 @@ class Put:
     dropped: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """Whose agency states, and when; `served`: its region has rules, so that new people may be
+    registered there.
+    """
+
+    region: str
+    today: date
+    served: bool
+
+
 class Desk:
     """Puts several people one after the other; each sees what became of those before."""
 
-    def __init__(self, agency: str, known: Known, sealer: Sealer, *, served: bool) -> None:
-        """`served`: the agency's region has rules, so that new people may be registered there."""
+    def __init__(self, agency: Agency, known: Known, sealer: Sealer) -> None:
         self._agency = agency
-        self._served = served
         self._before = known
         self._sealer = sealer
         self._now = Known(self._owner_of, self._record_of)
@@ -54,7 +65,7 @@ class Desk:
 
     def put(self, stated: Stated) -> Put:
         """Put one person; the first Refusal that applies, and then nothing has changed."""
-        made = put(stated, self._agency, self._now, self._sealer, served=self._served)
+        made = put(stated, self._agency, self._now, self._sealer)
         person_id = made.after.person.person_id
         first, _ = self.changes.get(person_id, (made.before, None))
         self.changes[person_id] = (first, made.after)
@@ -84,16 +95,18 @@ def affects_bindings(before: Registered | None, after: Registered) -> bool:
     )
 
 
-def put(stated: Stated, agency: str, known: Known, sealer: Sealer, *, served: bool) -> Put:
+def put(stated: Stated, agency: Agency, known: Known, sealer: Sealer) -> Put:
     """What the agency's statement makes of the record; the first Refusal that applies."""
-    before = _found(stated, agency, known, sealer)
+    before = _found(stated, agency.region, known, sealer)
     if before is None:
-        _check_home(stated, agency, served=served)
+        _check_home(stated, agency)
+    else:
+        _check_part(before, stated, agency)
     person = with_guardians(stated, _guardian_ids(stated, before, known))
     if before is None:
-        after = _new(stated, person, agency)
+        after = _new(stated, person, agency.region)
     else:
-        after = _restated(before, stated, person, agency)
+        after = _restated(before, stated, person, agency.region)
     old = () if before is None else before.identity.hashes(sealer)
     unchanged = before is not None and before.identity == after.identity
     new = old if unchanged else stated.hashes
@@ -153,12 +166,37 @@ def _registered_id(person_id: UUID, hashed: bytes | None, known: Known) -> UUID 
     return None if known.record_of(person_id) is None else person_id
 
 
-def _check_home(stated: Stated, agency: str, *, served: bool) -> None:
+def _check_home(stated: Stated, agency: Agency) -> None:
     """Somebody new is registered by the agency of the home region, if it is served."""
-    if stated.home_region not in ("", agency):
+    if stated.home_region not in ("", agency.region):
         raise errors.AccessDenied
-    if not served:
-        raise errors.RegionNotServed(region=agency)
+    if not agency.served:
+        raise errors.RegionNotServed(region=agency.region)
+
+
+def _check_part(before: Registered, stated: Stated, agency: Agency) -> None:
+    """The home region's agency states the record; another's has a part in it by insurance there,
+    which it may state for the first time once nobody else has the person insured.
+    """
+    home = region_of(before.person.person_id)
+    if agency.region != home:
+        known = registration.has_part(agency.region, before.person)
+        if not known and not registration.has_part(agency.region, stated.registered.person):
+            raise errors.AccessDenied
+        if not _same_person(before.identity, stated.registered.identity):
+            by_id = stated.person_id is not None
+            raise errors.AccessDenied if by_id and not known else errors.PersonNotMatched
+        if not known:
+            _check_free(before.person, agency)
+    if stated.home_region not in ("", home):
+        raise errors.HomeRegionFixed
+
+
+def _check_free(person: Person, agency: Agency) -> None:
+    if person.died_on is not None:
+        raise errors.PersonDeceased
+    if registration.is_insured_elsewhere(agency.region, person, agency.today):
+        raise errors.InsuredElsewhere
 
 
 def _new(stated: Stated, person: Person, agency: str) -> Registered:
@@ -166,18 +204,11 @@ def _new(stated: Stated, person: Person, agency: str) -> Registered:
 
 
 def _restated(before: Registered, stated: Stated, person: Person, agency: str) -> Registered:
-    home = region_of(before.person.person_id)
     person = replace(person, person_id=before.person.person_id)
     person = registration.with_years_paid_here(before.person, person)
-    if agency != home and not registration.concerns(agency, before.person, person):
-        raise errors.AccessDenied
-    if stated.home_region not in ("", home):
-        raise errors.HomeRegionFixed
-    if agency == home:
+    if agency == region_of(before.person.person_id):
         identity = replace(stated.registered.identity, phone=before.identity.phone)
         return replace(before, person=person, identity=identity)
-    if not _same_person(before.identity, stated.registered.identity):
-        raise errors.PersonNotMatched
     after = registration.restated(before.person, person, agency)
     return replace(before, person=registration.ordered(after))
 

@@ -13,11 +13,12 @@ from typing import Any
 from google.protobuf.message import Message
 
 from gongji_svc.domain.access import Caller
-from gongji_svc.domain.errors import ServiceUnavailable
+from gongji_svc.domain.errors import Refusal, ServiceUnavailable
 from gongji_svc.engine import Command
 from gongji_svc.services import (
     account,
     binding,
+    clearing,
     messages,
     payment,
     registry,
@@ -37,6 +38,7 @@ _RETRY_AFTER_SECONDS = 1.0
 ReadCommand = Callable[[Office, Asked], Command]
 ServeRead = Callable[[Office, Caller, Any], Message]
 ServeUpload = Callable[[Office, Caller, Iterator[Any]], Message]
+Largest = tuple[int, Callable[[], Refusal]]
 ServeStream = Callable[[Office, Caller, Any], Generator[Message, None, None]]
 BeginWatch = Callable[[Office, Caller, Any], Watched]
 
@@ -45,6 +47,7 @@ _SERVICES = {
     "BindingService": binding,
     "AccountService": account,
     "SettlementService": settlement,
+    "ClearingService": clearing,
     "PaymentService": payment,
 }
 
@@ -68,6 +71,9 @@ READS: Mapping[str, ServeRead] = _table("READS")
 
 UPLOADS: Mapping[str, ServeUpload] = _table("UPLOADS")
 """By path: what takes a stream."""
+
+LARGEST: Mapping[str, Largest] = _table("LARGEST")
+"""By path: how many bytes of an upload are held, and the refusal of more."""
 
 STREAMS: Mapping[str, ServeStream] = _table("DOWNLOADS")
 """By path: what gives a stream that ends; a database transaction may be open until then."""

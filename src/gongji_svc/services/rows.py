@@ -153,14 +153,13 @@ def read_rows(
 ) -> Iterator[Record]:
     """The rows of a file whose header names the right columns; empty rows are passed over."""
     reader = csv.reader(_lines(file, fault, progress), strict=True)
-    header = [name.strip().removeprefix(_BOM) for name in next(reader, [])]
-    faults = list(_header_faults(header, columns))
-    for found in faults:
-        fault(found)
-    if faults:
-        return
     try:
-        yield from _records(reader, header, fault)
+        header = [name.strip().removeprefix(_BOM) for name in next(reader, [])]
+        faults = list(_header_faults(header, columns))
+        for found in faults:
+            fault(found)
+        if not faults:
+            yield from _records(reader, header, fault)
     except csv.Error as broken:
         fault(Fault(reader.line_num, _TEXT, f"不是完整的CSV：{broken}"))
 

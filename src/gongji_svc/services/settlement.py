@@ -20,7 +20,7 @@ from gongji_svc.services.refunding import read_refund
 from gongji_svc.services.risk_signals import list_risk_signals, read_resolve_risk_signal
 from gongji_svc.services.settlement_counts import count_of_settlements
 from gongji_svc.services.settlement_lists import bindings_of, list_settlements
-from gongji_svc.services.settling import read_preview, read_settle
+from gongji_svc.services.settling import Preview, read_preview, read_settle
 from gongji_svc.storage.ids import parse_id
 from gongji_svc.storage.person_reads import read_people
 from gongji_svc.storage.settlements import Found, find_by_id, find_by_request
@@ -90,6 +90,12 @@ def _as_seen_by(reader: UUID | str, found: Found, settlement: pb.Settlement) -> 
     return settlement
 
 
+def count_preview(office: Office, preview: Preview) -> None:
+    """RateLimited when the patient has been previewed too often, by whomever."""
+    if preview.patient_id is not None:
+        office.previews.take(preview.patient_id)
+
+
 COMMANDS = {
     "Settle": read_settle,
     "RefundSettlement": read_refund,
@@ -100,7 +106,7 @@ COMMANDS = {
 READS = {
     "IdentifyPatient": looked("SettlementService", "IdentifyPatient", read_identify),
     "PreviewSettlement": looked(
-        "SettlementService", "PreviewSettlement", read_preview, then=bind_code
+        "SettlementService", "PreviewSettlement", read_preview, then=bind_code, found=count_preview
     ),
     "IssueCredential": issue_credential,
     "GetSettlement": get_settlement,

@@ -292,7 +292,7 @@ class Settle(Preview):
             donor_names=donor_names(bill.donors),
             sealed_agent=self._sealed_agent(settlement_id),
             occurred_at=self.occurred_at,
-            recorded_at=state.now,
+            recorded_at=state.recorded_at,
             trace_codes=trace_codes_of(message),
         )
 

@@ -30,6 +30,9 @@ _BEHIND = {
 }
 _NAMED = frozenset((*_THEMSELVES, *_BEHIND))
 
+RECORDED = frozenset(Role) - {Role.CITIZEN, Role.POS}
+"""Roles of whom the trail tells what they look at, and what they are refused."""
+
 Ids = Mapping[str, list[UUID]]
 
 
@@ -53,17 +56,18 @@ def record(
             kind, named = "person", shown[0]
         audited = Audited(kind, named, caller.subject, {}, {}, people=shown)
         at = audit_writes.clock(tx) + office.clock_offset
-        audit_writes.add(tx, audited.row(_doer(caller, method), at))
+        audit_writes.add(tx, audited.row(doer(caller, method), at))
 
 
 def _recorded(caller: Caller, method: Method) -> bool:
-    if caller.role in (Role.CITIZEN, Role.POS):
+    if caller.role not in RECORDED:
         return False
     to_all = (access_pb2.ROLE_CITIZEN, access_pb2.SUBJECT_ANY)
     return all((grant.role, grant.subject) != to_all for grant in method.access.grants)
 
 
-def _doer(caller: Caller, method: Method) -> Doer:
+def doer(caller: Caller, method: Method) -> Doer:
+    """Who calls, and what."""
     action = method.path.removeprefix("/")
     return Doer(caller.role.value, caller.subject, caller.actor, caller.origin, action)
 
@@ -75,9 +79,13 @@ def _subject(caller: Caller, method: Method, request: Message) -> tuple[str, str
         if isinstance(value, Message) and request.HasField(grant.field):
             return grant.field, ""
         if isinstance(value, str) and value:
-            person = grant.field in _THEMSELVES
-            return "person" if person else grant.field.removesuffix("_id"), value
+            return kind_named(grant.field), value
     return "region", caller.subject
+
+
+def kind_named(field: str) -> str:
+    """The kind of thing that a field of the contract names by its id."""
+    return "person" if field in _THEMSELVES else field.removesuffix("_id")
 
 
 def _gather(message: Message, ids: Ids) -> None:

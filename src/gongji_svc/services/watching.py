@@ -35,8 +35,9 @@ _BETWEEN_WAKE_UPS_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _RETRY_AFTER_SECONDS = 1.0
-# Who may watch is asked when a stream begins: it begins anew before the answer is old.
-_LONGEST_STREAM_SECONDS = 3600.0
+# Who may watch is asked when a stream begins: it begins anew before the answer is old. And a
+# connection that has had its time waits no longer for its streams (server.py).
+_LONGEST_STREAM_SECONDS = 900.0
 _MOST_STREAMS = 4096
 _ENTRIES_A_STREAM = 32
 _ENTRIES_A_QUERY = 1024

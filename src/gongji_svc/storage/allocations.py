@@ -83,7 +83,7 @@ _ARRANGE = f"""
                     AND s.account_kind IN ('', kind)
             ) AS a
         WHERE s.certificate IS NOT NULL
-    ) AS named"""  # noqa: S608  (our own expression)
+    ) AS named"""  # noqa: S608  (our own expression)  # nosec B608
 _FINISH = (
     "DROP TABLE staged",
     "CREATE INDEX ON arranged (ordinal)",

@@ -10,11 +10,12 @@ from gongji_svc.domain.policy_values import Caps
 from gongji_svc.domain.terms import Relation, Use
 from gongji_svc.storage import tables
 from gongji_svc.storage.ids import region_of
-from gongji_svc.storage.sealing import Sealer
+from gongji_svc.storage.sealing import Sealer, place
 from gongji_svc.storage.state import State
 from gongji_svc.storage.statements import Row
 
 _COLUMNS = tables.bindings.c.keys()
+_PHONE = tables.bindings.c.beneficiary_phone.name
 _LIMITS = ("per_settlement_fen", "per_day_fen", "per_month_fen", "per_year_fen")
 
 
@@ -79,10 +80,10 @@ class Kept:
         return (region_of(binding.donor_id), binding.donor_id, binding.binding_id)
 
 
-def kept_from(row: Row) -> Kept:
-    """A binding from its row."""
+def binding_from(row: Row) -> Binding:
+    """A binding as the rules see it, from its row."""
     of = dict(zip(_COLUMNS, row, strict=True))
-    binding = Binding(
+    return Binding(
         binding_id=of["id"],
         donor_id=of["donor_id"],
         beneficiary_id=of["beneficiary_id"],
@@ -92,13 +93,18 @@ def kept_from(row: Row) -> Kept:
         effective_from=of["effective_from"],
         effective_to=of["effective_to"],
         rank=of["rank"],
-        uses=frozenset(Use(use) for use in of["uses"]),
-        limits=Caps(*(of[name] for name in _LIMITS)),
+        uses=frozenset(map(Use, of["uses"])),
+        limits=Caps(*[of[name] for name in _LIMITS]),
         ended_on=of["ended_on"],
         approved=of["approved"],
     )
+
+
+def kept_from(row: Row) -> Kept:
+    """A binding with what is recorded of it, from its row."""
+    of = dict(zip(_COLUMNS, row, strict=True))
     return Kept(
-        binding=binding,
+        binding=binding_from(row),
         channel=of["channel"],
         commitment=of["commitment"],
         document_ids=tuple(UUID(document_id) for document_id in of["document_ids"]),
@@ -117,26 +123,22 @@ def kept_from(row: Row) -> Kept:
 
 def seal_phone(binding_id: UUID, phone: str, sealer: Sealer) -> bytes | None:
     """The beneficiary's telephone number as it is kept with a binding; None when not given."""
-    return sealer.seal(phone, _phone_place(binding_id)) if phone else None
+    return sealer.seal(phone, place(binding_id, _PHONE)) if phone else None
 
 
 def phone_of(kept: Kept, sealer: Sealer) -> str | None:
     """The beneficiary's telephone number in clear, None when not given."""
     if kept.beneficiary_phone is None:
         return None
-    place = _phone_place(kept.binding.binding_id)
-    return sealer.open(kept.beneficiary_phone, kept.key_id, place)
-
-
-def _phone_place(binding_id: UUID) -> bytes:
-    return binding_id.bytes + b"beneficiary_phone"
+    where = place(kept.binding.binding_id, _PHONE)
+    return sealer.open(kept.beneficiary_phone, kept.key_id, where)
 
 
 def bindings_of(state: State, beneficiary_id: UUID) -> tuple[Binding, ...]:
     """The gathered bindings under which others pay for this person."""
-    return tuple(kept_from(row).binding for row in state.bindings_of[beneficiary_id].values())
+    return tuple(map(binding_from, state.bindings_of[beneficiary_id].values()))
 
 
 def donations_of(state: State, donor_id: UUID) -> tuple[Binding, ...]:
     """The gathered bindings under which this person pays for others."""
-    return tuple(kept_from(row).binding for row in state.donations_of[donor_id].values())
+    return tuple(map(binding_from, state.donations_of[donor_id].values()))

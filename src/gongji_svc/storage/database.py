@@ -157,6 +157,12 @@ class Database:
         with unavailable_as_one(), self._engine.connect() as tx:
             yield tx.execution_options(postgresql_readonly=True)
 
+    def connections(self) -> tuple[int, int]:
+        """How many pooled connections are in use just now, and how many are idle."""
+        pool = self._engine.pool
+        assert isinstance(pool, sqlalchemy.QueuePool)  # noqa: S101 - the usual one
+        return pool.checkedout(), pool.checkedin()
+
     def check_server(self) -> None:
         """DatabaseTooOld unless the server is PostgreSQL 15 or newer."""
         with self.connect() as tx:

@@ -67,7 +67,7 @@ def chunk_rows(document_id: UUID, content: bytes, sealer: Sealer) -> Iterator[Ro
     region = region_of(document_id)
     for number, start in enumerate(range(0, len(content), _CHUNK_BYTES)):
         piece = content[start : start + _CHUNK_BYTES]
-        sealed = sealer.seal_bytes(piece, _place(document_id, number))
+        sealed = sealer.seal_bytes(piece, chunk_place(document_id, number))
         yield (region, document_id, number, sealer.key_id, sealed)
 
 
@@ -93,7 +93,7 @@ def content_of(tx: sqlalchemy.Connection, document: DocumentRow, sealer: Sealer)
     left_bytes = document.size_bytes
     with tx.execute(query, execution_options={"yield_per": 1}) as chunks:
         for number, key_id, sealed in chunks:
-            chunk = sealer.open_bytes(sealed, key_id, _place(document.id, number))
+            chunk = sealer.open_bytes(sealed, key_id, chunk_place(document.id, number))
             left_bytes -= len(chunk)
             yield chunk
     if left_bytes:
@@ -122,5 +122,6 @@ def remove_unattached(tx: sqlalchemy.Connection, before: datetime, limit: int) -
     return removed
 
 
-def _place(document_id: UUID, number: int) -> bytes:
+def chunk_place(document_id: UUID, number: int) -> bytes:
+    """To what the content of a document's chunk is bound."""
     return document_id.bytes + number.to_bytes(2, "big")

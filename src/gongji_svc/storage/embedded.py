@@ -295,7 +295,7 @@ def _choose_port(memory: Path, *, keep: bool) -> int:
         port = int(memory.read_text(encoding="ascii"))
         if _is_free(port):
             return port
-    port = next(port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))
+    port = next(port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))  # nosec B311
     fresh = memory.with_suffix(".new")
     fresh.write_text(str(port), encoding="ascii")
     fresh.rename(memory)

@@ -21,11 +21,13 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    func,
     literal_column,
     select,
 )
 
 from gongji_svc.storage import claims, packed, tables
+from gongji_svc.storage.clearing_days import RECORDING, ended_before
 from gongji_svc.storage.holds import limits_of, open_holds
 from gongji_svc.storage.packed import pack, texts
 from gongji_svc.storage.risk_history import ask_history, history_of
@@ -53,7 +55,8 @@ from gongji_svc.storage.statements import (
 )
 
 _IS_DISTRIBUTED = "SELECT 1 FROM pg_extension WHERE extname = 'citus'"
-_CLOCK = "SELECT clock_timestamp()"
+# The clock, and the first day that still takes journals (clearing_days.py).
+_CLOCK = compiled(select(func.clock_timestamp(), ended_before()))
 # Rows are found by their keys, whatever a table held when its plan was made: a plan of an empty
 # table would read all of it later.
 _SETTINGS = (
@@ -83,11 +86,16 @@ _FIND_OWNERS = {
     owner.table.name: Keyed(select(owner.table.c.id, owner), owner.table.c.id)
     for owner in (*_OWNED.values(), tables.premium_payments.c.beneficiary_id)
 }
+_OWNERLESS = (tables.risk_signals, tables.differences, tables.windows)
 _READ_THINGS = {
     table.name: keyed(table.c.id)
-    for table in (*(owner.table for owner in _OWNED.values()), tables.risk_signals)
+    for table in (*(owner.table for owner in _OWNED.values()), *_OWNERLESS)
 }
-_LOCK_THINGS = _READ_THINGS | {"risk_signals": keyed(tables.risk_signals.c.id, lock=True)}
+# A comparison holds the differences it removes until it commits: no batch waits for that.
+_LOCK_THINGS = _READ_THINGS | {
+    table.name: keyed(table.c.id, lock=True, skip_locked=table is tables.differences)
+    for table in _OWNERLESS
+}
 _FIND_PLACES = Keyed(select(tables.holds.c.institution_code), tables.holds.c.id)
 _FIND_PARTIES = Keyed(
     select(tables.bindings.c.id, tables.bindings.c.donor_id, tables.bindings.c.beneficiary_id),
@@ -150,8 +158,7 @@ def is_distributed(tx: Tx) -> bool:
 
 def _absorb(state: State, table: Table, cursors: Iterable[Cursor[Row]]) -> None:
     for cursor in cursors:
-        for row in cursor:
-            state.absorb(table, row)
+        state.absorb_all(table, cursor.fetchall())
 
 
 def look_up(tx: Tx, state: State, lookups: Sequence[Lookups], *, by_region: bool) -> None:
@@ -268,13 +275,15 @@ def lock_accounts(
         cursors = read.run(tx, keys, by_region=by_region)
         reads.append((tables.metadata.tables[name], cursors))
     history = ask_history(tx, [one.look_back for one in wanted if one.look_back is not None])
+    if lock:
+        tx.execute(RECORDING)
     clock = tx.execute(_CLOCK, binary=True)
     for table, cursors in reads:
         _absorb(state, table, cursors)
     state.history = history_of(row for cursor in history for row in cursor)
     row = clock.fetchone()
     assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-    state.now = row[0]
+    state.now, state.ended_before = row
 
 
 def read_holds(tx: Tx, state: State, *, by_region: bool) -> None:

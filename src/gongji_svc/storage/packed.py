@@ -85,6 +85,7 @@ def _sized(data: bytes) -> bytes:
 dump_json = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False
 ).encode
+_EMPTY_LIST = b"\x01[]"
 _scan_json = json.JSONDecoder().raw_decode
 
 _Element = tuple[type[PackedArray], int, int, Callable[..., bytes]]  # class, element oid, array oid
@@ -122,6 +123,8 @@ class _JsonbLoader(Loader):
     format = pq.Format.BINARY
 
     def load(self, data: Buffer) -> object:
+        if data == _EMPTY_LIST:
+            return []  # most lists are
         return _scan_json(str(data[1:], "utf-8"))[0]
 
 
@@ -136,7 +139,7 @@ def pack(column_type: types.TypeEngine[Any], values: Sequence[object]) -> Packed
     """`values` (None for NULL) as one array of the column's type."""
     kind, element_oid, _, encode = _ELEMENTS[type(column_type)]
     parts = [_NULL if value is None else encode(value) for value in values]
-    has_null = 1 if None in values else 0
+    has_null = 1 if _NULL in parts else 0  # bytes compare faster than what they were made from
     header = _HEADER.pack(1, has_null, element_oid, len(parts), 1)
     return kind(header + b"".join(parts))
 

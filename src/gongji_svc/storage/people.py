@@ -21,7 +21,7 @@ from gongji_svc.domain.person import (
 )
 from gongji_svc.domain.terms import Insurance, InsuredStatus, PersonType
 from gongji_svc.storage.ids import region_of
-from gongji_svc.storage.sealing import Sealer
+from gongji_svc.storage.sealing import Sealer, place
 from gongji_svc.storage.state import State
 from gongji_svc.storage.statements import Row
 
@@ -174,15 +174,11 @@ class _Sealing:
     person_id: UUID
 
     def __call__(self, name: str, value: str) -> bytes:
-        return self.sealer.seal(value, _place(self.person_id, name))
-
-
-def _place(person_id: UUID, name: str) -> bytes:
-    return person_id.bytes + name.encode()
+        return self.sealer.seal(value, place(self.person_id, name))
 
 
 def _open(sealer: Sealer, kept: PersonRow, name: str, sealed: bytes | None) -> str | None:
-    return None if sealed is None else sealer.open(sealed, kept.key_id, _place(kept.id, name))
+    return None if sealed is None else sealer.open(sealed, kept.key_id, place(kept.id, name))
 
 
 def _day(text: str | None) -> date | None:

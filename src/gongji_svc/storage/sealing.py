@@ -2,15 +2,17 @@
 (HMAC-SM3).
 
 Rule: the index key and the data keys are apart. Data keys rotate (`gongji rekey`), each sealed
-value has its key's id beside it; the index key stays, or nobody could be found again. A value is
-bound to its place, so a sealed name copied to another row does not open there. What is signed here
-is signed by a key of its own, made from the index key.
+value has its key's id beside it; the index key stays, or nobody could be found again. Of several
+data keys the file says which one seals: one that is only known yet opens what others seal with it.
+A value is bound to its place, so a sealed name copied to another row does not open there. What is
+signed here is signed by a key of its own, made from the index key.
 """
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import constant_time, hashes, hmac
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _DATA_KEY_BYTES = 16
+_HIGHEST_KEY_ID = (1 << 15) - 1  # a smallint
 _INDEX_KEY_BYTES = 32
 _FIELD_HASH_BYTES = 8
 _SIGNATURE_BYTES = 20
@@ -35,10 +38,11 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The keys of one installation: an index key and data keys by id, the highest id sealing."""
+    """The keys of one installation: an index key and data keys by id, of which `current` seals."""
 
-    index_key: bytes
-    data_keys: Mapping[int, bytes]
+    index_key: bytes = field(repr=False)
+    data_keys: Mapping[int, bytes] = field(repr=False)
+    current: int = 1
 
     @classmethod
     def make(cls) -> Self:
@@ -47,34 +51,60 @@ class KeyRing:
 
     @classmethod
     def parse(cls, text: str, origin: str) -> Self:
-        """Read a key file: one line `index HEX`, one or more lines `data ID HEX`; `#` begins a
-        comment.
+        """Read a key file: a line `index HEX`, one or more lines `data ID HEX`, with several of
+        them a line `current ID`; `#` begins a comment.
         """
-        index_key = b""
-        data_keys: dict[int, bytes] = {}
+        lines: dict[str, tuple[str, int]] = {}
         for number, line in enumerate(text.splitlines(), 1):
             match line.split("#", 1)[0].split():
                 case []:
                     continue
-                case ["index", digits]:
-                    index_key = _key(digits, _INDEX_KEY_BYTES, origin, number)
-                case ["data", key_id, digits] if key_id.isdigit() and 0 < int(key_id) < 1 << 15:
-                    data_keys[int(key_id)] = _key(digits, _DATA_KEY_BYTES, origin, number)
+                case [("index" | "current") as only, value]:
+                    name = str(only)
+                case ["data", key_id, value] if _is_key_id(key_id):
+                    name = f"data {int(key_id)}"
                 case _:
-                    raise KeyFileInvalid(f"{origin}:{number}: write 'index HEX' or 'data ID HEX'")
-        if not index_key or not data_keys:
+                    raise KeyFileInvalid(
+                        f"{origin}:{number}: write 'index HEX', 'data ID HEX' or 'current ID'"
+                    )
+            if name in lines:
+                raise KeyFileInvalid(f"{origin}:{number}: there is a '{name}' above: remove one")
+            lines[name] = (value, number)
+        data_keys = {
+            int(name.removeprefix("data ")): _key(*line, _DATA_KEY_BYTES, origin)
+            for name, line in lines.items()
+            if name.startswith("data ")
+        }
+        if "index" not in lines or not data_keys:
             raise KeyFileInvalid(
                 f"{origin}: needs one 'index HEX' line and at least one 'data ID HEX'"
             )
-        return cls(index_key, data_keys)
+        index_key = _key(*lines["index"], _INDEX_KEY_BYTES, origin)
+        named = lines["current"][0] if "current" in lines else ""
+        return cls(index_key, data_keys, _current(named, data_keys, origin))
 
     def dump(self) -> str:
-        """The text of a key file that `load` reads."""
+        """The text of a key file that `parse` reads."""
         data = [f"data {key_id} {key.hex()}" for key_id, key in sorted(self.data_keys.items())]
-        return "\n".join([f"index {self.index_key.hex()}", *data, ""])
+        return "\n".join([f"index {self.index_key.hex()}", *data, f"current {self.current}", ""])
 
 
-def _key(text: str, size_bytes: int, origin: str, line: int) -> bytes:
+def _is_key_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) <= _HIGHEST_KEY_ID
+
+
+def _current(named: str, data_keys: Mapping[int, bytes], origin: str) -> int:
+    if not named and len(data_keys) == 1:
+        return next(iter(data_keys))
+    if _is_key_id(named) and int(named) in data_keys:
+        return int(named)
+    known = ", ".join(str(key_id) for key_id in sorted(data_keys))
+    raise KeyFileInvalid(
+        f"{origin}: say by a line 'current ID' which of its data keys seals: {known}"
+    )
+
+
+def _key(text: str, line: int, size_bytes: int, origin: str) -> bytes:
     try:
         key = bytes.fromhex(text)
     except ValueError:
@@ -86,19 +116,24 @@ def _key(text: str, size_bytes: int, origin: str, line: int) -> bytes:
     return key
 
 
+def place(thing_id: UUID, column: str) -> bytes:
+    """To what the value of a column in somebody's or something's row is bound."""
+    return thing_id.bytes + column.encode()
+
+
 class Sealer:
     """Seals, opens and indexes with the keys of one installation."""
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
-        self.key_id = max(keys.data_keys)
+        self.key_id = keys.current
         self._index = hmac.HMAC(keys.index_key, hashes.SM3())
         signing_key = self._index.copy()
         signing_key.update(_SIGNING)
         self._signing = hmac.HMAC(signing_key.finalize(), hashes.SM3())
 
     def seal(self, text: str, place: bytes) -> bytes:
-        """Encrypt `text` with the newest data key, bound to `place` (what the value belongs to)."""
+        """Encrypt `text` with the current data key, bound to `place`: what the value belongs to."""
         return self.seal_bytes(text.encode(), place)
 
     def open(self, sealed: bytes, key_id: int, place: bytes) -> str:

@@ -7,7 +7,7 @@ been read.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Table
 
+from gongji_svc.domain.calendar import start_of
 from gongji_svc.domain.journal import Journal, Line, Posting
 from gongji_svc.storage import tables
 from gongji_svc.storage.ids import region_of
@@ -93,8 +94,8 @@ class Keys:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a command needs once people are locked: accounts of people, others' data, running sums,
-    documents, rows of things that only their owner's account lock keeps still (a risk signal has
-    no owner and is locked itself), and uses of one-time codes of the people locked.
+    documents, rows of things that only their owner's account lock keeps still (what has no owner,
+    like a risk signal, is locked itself), and uses of one-time codes of the people locked.
     """
 
     accounts_of: tuple[UUID, ...] = ()
@@ -168,6 +169,7 @@ class State:
     """Everything a batch knows. Rows are tuples in the column order of their table."""
 
     now: datetime = _NEVER
+    ended_before: date | None = None  # the days before this one take no journal any more
     directory: dict[bytes, UUID] = field(default_factory=dict)
     institutions: dict[str, Row] = field(default_factory=dict)
     owners: dict[UUID, UUID] = field(default_factory=dict)  # of what is owned; they never change
@@ -192,17 +194,30 @@ class State:
     settlements: dict[UUID, Row] = field(default_factory=dict)
     refunds: dict[UUID, list[Row]] = field(default_factory=lambda: defaultdict(list))
     premiums_of: dict[UUID, dict[UUID, Row]] = field(default_factory=lambda: defaultdict(dict))
-    things: dict[UUID, Row] = field(default_factory=dict)  # adjustments, suspense items, signals
+    things: dict[UUID, Row] = field(default_factory=dict)  # adjustments, suspense items, ...
     credential_uses: dict[bytes, Row] = field(default_factory=dict)
     history: History = field(default_factory=History)  # what risk rules look back on
     touched: set[UUID] = field(default_factory=set)
     entries: list[Row] = field(default_factory=list)
     ledger_lines: list[Row] = field(default_factory=list)
 
+    @property
+    def recorded_at(self) -> datetime:
+        """When what is decided now counts as recorded: now, but on no day that was ended before
+        the clock was set back.
+        """
+        return self.now if self.ended_before is None else max(self.now, start_of(self.ended_before))
+
     def absorb(self, table: Table, row: Row) -> None:
         """Take in a row, gathered or decided."""
         absorb = _ABSORB.get(table.name)
         if absorb is not None:
+            absorb(self, row)
+
+    def absorb_all(self, table: Table, rows: Iterable[Row]) -> None:
+        """Take in gathered rows of one table."""
+        absorb = _ABSORB[table.name]
+        for row in rows:
             absorb(self, row)
 
     def apply(self, decision: Decision) -> None:
@@ -253,7 +268,7 @@ class State:
             self.touched.add(account.id)
             self.entries.append(_entry(journal, posting, account))
         for number, line in enumerate(journal.lines, 1):
-            self.ledger_lines.append(_ledger_line(journal, number, line, self.now))
+            self.ledger_lines.append(_ledger_line(journal, number, line, self.recorded_at))
 
 
 def _entry(journal: Journal, posting: Posting, account: AccountRow) -> Row:
@@ -354,6 +369,8 @@ _ABSORB: dict[str, Callable[[State, Row], None]] = {
     "adjustments": _thing,
     "suspense": _thing,
     "risk_signals": _thing,
+    "differences": _thing,
+    "windows": _thing,
     "credential_uses": lambda state, row: state.credential_uses.__setitem__(row[1], row),
 }
 

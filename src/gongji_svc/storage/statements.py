@@ -61,9 +61,14 @@ def _unnest(columns: Sequence[Column[Any]]) -> FromClause:
 
 
 class Keyed:
-    """A SELECT over rows named by (region, key), in ascending key order where it locks."""
+    """A SELECT over rows named by (region, key), in ascending key order where it locks.
 
-    def __init__(self, query: Select[Any], key: Column[Any], *, lock: bool = False) -> None:
+    With `skip_locked` a row that somebody else has locked is as one that is not there.
+    """
+
+    def __init__(
+        self, query: Select[Any], key: Column[Any], *, lock: bool = False, skip_locked: bool = False
+    ) -> None:
         table = key.table
         region = table.c.region
         pairs = _unnest([region, key])
@@ -71,8 +76,12 @@ class Keyed:
         by_region = query.where(region == bindparam("region", type_=Text), key == any_(_array(key)))
         if lock:
             ordered = [table.c.region, table.c.id]
-            by_pairs = by_pairs.order_by(*ordered).with_for_update(of=table)
-            by_region = by_region.order_by(*ordered).with_for_update(of=table)
+            by_pairs = by_pairs.order_by(*ordered).with_for_update(
+                of=table, skip_locked=skip_locked
+            )
+            by_region = by_region.order_by(*ordered).with_for_update(
+                of=table, skip_locked=skip_locked
+            )
         self._key = key
         self._by_pairs = compiled(by_pairs)
         self._by_region = compiled(by_region)
@@ -106,10 +115,18 @@ class Keyed:
         ]
 
 
-def keyed(key: Column[Any], *, lock: bool = False, where: ClauseElement | None = None) -> Keyed:
+def keyed(
+    key: Column[Any],
+    *,
+    lock: bool = False,
+    skip_locked: bool = False,
+    where: ClauseElement | None = None,
+) -> Keyed:
     """All columns of the key's table, for given (region, key) pairs."""
     query = select(*key.table.c)
-    return Keyed(query if where is None else query.where(where), key, lock=lock)  # type: ignore[arg-type]  # any condition
+    if where is not None:
+        query = query.where(where)  # type: ignore[arg-type]  # any condition
+    return Keyed(query, key, lock=lock, skip_locked=skip_locked)
 
 
 class _RowStatement:

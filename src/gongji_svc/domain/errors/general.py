@@ -175,6 +175,14 @@ class HomeRegionFixed(Refusal):
     """
 
 
+class InsuredElsewhere(Refusal):
+    """Another region has the person insured today: its agency ends that first, or the home region's
+    states the insurance here.
+
+    该参保人目前在其他统筹区正常参保。请先由原参保地办理停保，或由其登记地经办机构登记本地参保信息。
+    """
+
+
 class InstitutionNotFound(Refusal):
     """No designated institution with this code.
 
@@ -255,5 +263,5 @@ class WindowHasDifferences(Refusal):
 class WindowStepNotAllowed(Refusal):
     """The window cannot go to that state from {state}.
 
-    该清算期当前状态（{state}）不能进行此操作。请按关闭、确认、拨付的顺序办理。
+    该清算期{state_zh}，不能进行此操作。请按关闭、确认、拨付的顺序办理。
     """

@@ -14,7 +14,15 @@ from gongji_svc.storage.tables.bindings import (
     documents,
     donor_bindings,
 )
+from gongji_svc.storage.tables.clearing import (
+    clearing_days,
+    clearing_progress,
+    clearing_totals,
+    window_positions,
+    windows,
+)
 from gongji_svc.storage.tables.columns import metadata
+from gongji_svc.storage.tables.differences import differences
 from gongji_svc.storage.tables.ledger import (
     accounts,
     adjustments,
@@ -51,9 +59,12 @@ APPEND_ONLY = (
     "audit_records",
     "block_accounts",
     "blocks",
+    "clearing_days",
+    "clearing_totals",
     "entries",
     "ledger_lines",
     "refunds",
+    "window_positions",
 )
 
 __all__ = [
@@ -68,8 +79,12 @@ __all__ = [
     "block_accounts",
     "blocks",
     "catalog_items",
+    "clearing_days",
+    "clearing_progress",
+    "clearing_totals",
     "counters",
     "credential_uses",
+    "differences",
     "document_chunks",
     "documents",
     "donor_bindings",
@@ -92,4 +107,6 @@ __all__ = [
     "suspense",
     "tax_messages",
     "trace_codes",
+    "window_positions",
+    "windows",
 ]

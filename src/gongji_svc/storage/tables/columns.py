@@ -28,9 +28,9 @@ def region() -> Column[str]:
     return Column("region", Text, primary_key=True)
 
 
-def instant(name: str, *, nullable: bool = False) -> Column[object]:
+def instant(name: str, *, nullable: bool = False, comment: str | None = None) -> Column[object]:
     """A moment."""
-    return Column(name, DateTime(timezone=True), nullable=nullable)
+    return Column(name, DateTime(timezone=True), nullable=nullable, comment=comment)
 
 
 def fen(name: str) -> Column[int]:

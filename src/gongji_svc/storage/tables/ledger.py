@@ -91,6 +91,12 @@ ledger_lines = Table(
     Column("counterparty", Text, nullable=False),
     fen("amount_fen"),
     instant("recorded_at"),
+    Index(
+        None,
+        "recorded_at",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": True},
+    ),
     CheckConstraint("amount_fen <> 0", name="amount"),
     comment="Append-only: the other side of journals; no stored balance.",
 )

@@ -24,6 +24,8 @@ key_checks = Table(
     region(),
     Column("key_id", SmallInteger, primary_key=True, comment="0: the index key; else a data key"),
     Column("proof", LargeBinary, nullable=False, comment="what only that key makes of a text"),
+    instant("closed_at", nullable=True, comment="from then on nothing is sealed with it"),
+    instant("retired_at", nullable=True, comment="no value was sealed with it any more"),
     comment="Tells whether a key file is the one this database was sealed with; region 000000.",
 )
 

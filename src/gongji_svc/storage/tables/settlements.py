@@ -64,6 +64,8 @@ settlements = Table(
     instant("recorded_at"),
     # Ids are ordered by time: a list needs no other order.
     Index(None, "region", "institution_code", "id"),
+    # An institution's day counts by the database's clock, which ids know nothing of.
+    Index(None, "region", "institution_code", "recorded_at"),
     Index(None, "patient_id", "id"),
     # Of people insured elsewhere: what is settled at home is found by its region.
     Index(
@@ -120,6 +122,13 @@ refunds = Table(
     Column("detail", JSONB, nullable=False, comment="lines, legs, and the plan of what is left"),
     Column("reason", Text, nullable=False),
     instant("recorded_at"),
+    Index(None, "region", "recorded_at"),
+    Index(
+        None,
+        "recorded_at",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": True},
+    ),
     CheckConstraint("total_fen = fund_fen + account_fen + cash_fen", name="total"),
     # In a refund money never leaves an account (docs/decisions/readings.md#refund-in-steps).
     CheckConstraint("step > 0 AND total_fen >= 0 AND account_fen >= 0", name="parts"),

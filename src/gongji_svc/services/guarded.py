@@ -1,0 +1,83 @@
+"""gRPC's own services (health, channelz, reflection) behind the same door as ours.
+
+Rule: where certificates are asked for, one that is taken back or has run out is refused here too;
+they need no token, for they tell of nobody. Without certificates nothing stands in between.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from inspect import isasyncgenfunction
+from typing import Any
+
+import grpc
+from grpc_channelz.v1 import channelz, channelz_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha._async import ReflectionServicer
+
+from gongji_svc.domain.errors import Unauthenticated
+from gongji_svc.services.contract import SERVICES
+from gongji_svc.services.identity import Verifier
+from gongji_svc.services.interceptors import certificate_of
+
+_REFUSED = "No certificate, or one that is expired or not trusted."
+_SHAPES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+
+Serve = Callable[[Any, Any], Any]
+
+
+def add_services_of_grpc(
+    server: grpc.aio.Server, verifier: Verifier, health: HealthServicer
+) -> None:
+    """Add them; the contract's services and health are what reflection tells of."""
+    guarded: Any = _Guarded(server, verifier)
+    told = ReflectionServicer((*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME))
+    looked_at = channelz.aio.ChannelzServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, guarded)
+    channelz_pb2_grpc.add_ChannelzServicer_to_server(looked_at, guarded)  # type: ignore[no-untyped-call]  # untyped there
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(told, guarded)  # type: ignore[no-untyped-call]  # untyped there
+
+
+class _Guarded:
+    """What gRPC's generated code adds services to, in a server's stead."""
+
+    def __init__(self, server: grpc.aio.Server, verifier: Verifier) -> None:
+        self._server = server
+        self._verifier = verifier
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """Nothing: what is registered by name goes first."""
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
+        """Add a service's methods."""
+        if self._verifier.asks_certificates:
+            handlers = {name: self._behind(handler) for name, handler in handlers.items()}
+        self._server.add_registered_method_handlers(service, handlers)
+
+    def _behind(self, handler: Any) -> Any:
+        """The handler with its one function behind the door."""
+        (shape,) = (shape for shape in _SHAPES if getattr(handler, shape) is not None)
+        serve: Serve = getattr(handler, shape)
+        guarded = self._answers(serve) if isasyncgenfunction(serve) else self._answer(serve)
+        return handler._replace(**{shape: guarded})
+
+    def _answer(self, serve: Serve) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def answer(request: Any, context: Any) -> Any:
+            await self._check(context)
+            return await serve(request, context)
+
+        return answer
+
+    def _answers(self, serve: Serve) -> Callable[[Any, Any], AsyncIterator[Any]]:
+        async def answers(request: Any, context: Any) -> AsyncIterator[Any]:
+            await self._check(context)
+            async for answer in serve(request, context):
+                yield answer
+
+        return answers
+
+    async def _check(self, context: Any) -> None:
+        try:
+            self._verifier.check_certificate(certificate_of(context))
+        except Unauthenticated:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, _REFUSED)

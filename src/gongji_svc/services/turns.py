@@ -1,0 +1,103 @@
+"""Whose turn it is: callers share what is scarce, and none waits behind another's flood.
+
+Rule: as long as others call too, one caller has at most as much under way as all the others
+together, or `least`; what is beyond waits in a queue of its own, and the queues are served in turn.
+So a flood at most doubles what another waits for. Who is alone has everything.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+_ALONE_SECONDS = 10.0  # so long after the others' last call a caller counts as alone
+
+Queue = OrderedDict[asyncio.Future[None], None]
+
+
+class Turns:
+    """So many at once, `most`; `alone` is what one caller may have while nobody else calls. Lives
+    in one event loop.
+    """
+
+    def __init__(
+        self, most: int, least: int, alone: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most = most
+        self._least = least
+        self._alone = alone
+        self._clock = clock
+        self._busy = 0
+        self._of: dict[Hashable, int] = {}
+        self._queues: OrderedDict[Hashable, Queue] = OrderedDict()
+        self._caller: Hashable = None  # of the last call
+        self._called_at = self._others_at = float("-inf")  # that one, and the last before by others
+        self.waiting = 0
+
+    async def begin(self, caller: Hashable) -> None:
+        """Wait for the caller's turn; `end` must follow, unless this is cancelled."""
+        now = self._clock()
+        if caller != self._caller:
+            self._caller, self._others_at = caller, self._called_at
+        self._called_at = now
+        if caller not in self._queues and self._may(caller, now):
+            self._take(caller)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue = self._queues.setdefault(caller, OrderedDict())
+        queue[turn] = None
+        self.waiting += 1
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it had come in the same moment
+                self.end(caller)
+            elif turn in queue:
+                del queue[turn]
+                self.waiting -= 1
+                self._forget_if_empty(caller, queue)
+            raise
+
+    def end(self, caller: Hashable) -> None:
+        """What the caller had its turn for is over: let those go on that may."""
+        left = self._of[caller] - 1
+        if left:
+            self._of[caller] = left
+        else:
+            del self._of[caller]
+        self._busy -= 1
+        if self._queues:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        now, passed = self._clock(), 0
+        while self._busy < self._most and passed < len(self._queues):
+            caller, queue = next(iter(self._queues.items()))
+            self._queues.move_to_end(caller)
+            if not self._may(caller, now):
+                passed += 1
+                continue
+            passed = 0
+            turn, _ = queue.popitem(last=False)
+            self.waiting -= 1
+            self._forget_if_empty(caller, queue)
+            if not turn.cancelled():
+                self._take(caller)
+                turn.set_result(None)
+
+    def _may(self, caller: Hashable, now: float) -> bool:
+        if self._busy >= self._most:
+            return False
+        own = self._of.get(caller, 0)
+        if own < self._least or own < self._busy - own:
+            return True
+        others_at = self._others_at if caller == self._caller else self._called_at
+        return own < self._alone and now - others_at > _ALONE_SECONDS
+
+    def _take(self, caller: Hashable) -> None:
+        self._of[caller] = self._of.get(caller, 0) + 1
+        self._busy += 1
+
+    def _forget_if_empty(self, caller: Hashable, queue: Queue) -> None:
+        if not queue:
+            self._queues.pop(caller, None)

@@ -1,0 +1,254 @@
+"""Limits as a client meets them: calls, previews, guesses, connections, and answers not taken."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from uuid import uuid4
+
+import grpc
+import pytest
+
+from bench import http2
+from gongji.v1 import account_pb2, binding_pb2, settlement_pb2
+from gongji.v1.account_pb2_grpc import AccountServiceStub
+from gongji.v1.binding_pb2_grpc import BindingServiceStub
+from gongji.v1.settlement_pb2_grpc import SettlementServiceStub
+from gongji_svc.domain.limits import Limits
+from gongji_svc.storage.database import Database
+from tests.end_to_end.purchases import ULANQAB, at_work, line, purchase
+from tests.end_to_end.refusals import Refusal, refusal_of
+from tests.end_to_end.service import SETTLE, Service, Till, metadata_of, opened, until
+from tests.end_to_end.test_documents import upload
+from tests.families import Families, Made
+from tests.services.accounts import crediting
+from tests.services.till import asked
+
+_WATCH = "/gongji.v1.AccountService/WatchAccount"
+_FRAME_BYTES = 16_384
+_LIMITED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+_NO_WINDOW = struct.pack("!HI", 4, 0)  # SETTINGS_INITIAL_WINDOW_SIZE 0
+
+Start = Callable[..., Service]
+
+
+def refused(call: Callable[[], object]) -> Refusal:
+    """The refusal of a call for being one too many."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    refusal = refusal_of(caught.value)
+    assert (refusal.code, refusal.reason) == _LIMITED
+    assert refusal.retry_after_seconds is not None
+    assert refusal.retry_after_seconds > 0
+    return refusal
+
+
+def is_limited(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except grpc.RpcError as error:
+        refusal = refusal_of(error)
+        assert (refusal.code, refusal.reason) == _LIMITED
+        assert refusal.retry_after_seconds is not None
+        assert 0 < refusal.retry_after_seconds <= 1.0
+        return True
+    return False
+
+
+def identify(till: Till, value: str, code: str) -> settlement_pb2.IdentifyPatientResponse:
+    request = settlement_pb2.IdentifyPatientRequest(
+        institution_code=code,
+        credential=settlement_pb2.Credential(
+            type=settlement_pb2.CREDENTIAL_TYPE_SOCIAL_CARD, value=value
+        ),
+    )
+    return SettlementServiceStub(till.channel).IdentifyPatient(
+        request, metadata=till.metadata, timeout=10
+    )
+
+
+@pytest.fixture
+def builders(database: Database) -> Families:
+    return at_work(database)
+
+
+def test_who_calls_too_often_is_told_when_to_come_again_and_others_are_served(
+    start: Start, builders: Families
+) -> None:
+    service = start(limits=Limits(institution_calls=1))
+    one, other = builders.institution(ULANQAB), builders.institution(ULANQAB)
+    patient = builders.person(ULANQAB, balance_fen=1_000_000)
+
+    def sell(code: str) -> None:
+        service.till(code).settle(purchase(code, patient, total_fen=100))
+
+    until(lambda: is_limited(lambda: sell(one)), seconds=60)
+    sell(other)
+
+
+def test_a_patient_is_previewed_so_often_by_all_together(start: Start, builders: Families) -> None:
+    service = start(limits=Limits(previews=2))
+    tills = [builders.institution(ULANQAB) for _ in range(3)]
+    patient, other = (builders.person(ULANQAB, balance_fen=10_000) for _ in range(2))
+    stub = SettlementServiceStub(service.channel)
+
+    def look(code: str, whom: Made) -> None:
+        stub.PreviewSettlement(
+            asked(purchase(code, whom, total_fen=100)),
+            metadata=metadata_of("pos", code),
+            timeout=10,
+        )
+
+    for code in tills[:2]:
+        look(code, patient)
+    refused(lambda: look(tills[2], patient))
+    look(tills[2], other)
+    service.till(tills[2]).settle(purchase(tills[2], patient, total_fen=100))
+
+
+def test_who_names_cards_that_are_nobodys_can_name_none_for_a_while(
+    start: Start, builders: Families
+) -> None:
+    service = start(limits=Limits(guesses=2))
+    code, other = builders.institution(ULANQAB), builders.institution(ULANQAB)
+    patient = builders.person(ULANQAB, balance_fen=10_000)
+    bought = service.till(code).settle(purchase(code, patient, total_fen=100))
+    with pytest.raises(grpc.RpcError) as caught:
+        identify(service.till(code), "K-guess", code)
+    assert refusal_of(caught.value).reason == "PERSON_NOT_MATCHED"
+    guess = purchase(code, patient)
+    guess.credential.value = "150100199001010000"
+    with pytest.raises(grpc.RpcError) as caught:
+        service.till(code).settle(guess)
+    assert refusal_of(caught.value).reason == "PERSON_NOT_MATCHED"
+    refused(lambda: identify(service.till(code), "K-guess", code))
+    refused(lambda: service.till(code).settle(purchase(code, patient, total_fen=100)))
+    SettlementServiceStub(service.channel).GetSettlement(
+        settlement_pb2.GetSettlementRequest(settlement_id=bought.settlement.settlement_id),
+        metadata=metadata_of("pos", code),
+        timeout=10,
+    )
+    service.till(other).settle(purchase(other, patient, total_fen=100))
+
+
+def test_answers_that_are_not_taken_count_as_calls_under_way(
+    start: Start, builders: Families
+) -> None:
+    service = start(limits=Limits(institution_at_once=2))
+    code = builders.institution(ULANQAB)
+    patient = builders.person(ULANQAB, balance_fen=1_000_000)
+    till = service.till(code)
+
+    def sell() -> None:
+        till.settle(purchase(code, patient, total_fen=100))
+
+    with not_reading(service, code) as ask:
+        for number in range(2):
+            large = purchase(code, patient, total_fen=600, request_id=f"unread-{number}")
+            del large.items[:]
+            large.items.extend(line(number, amount_fen=1) for number in range(1, 601))
+            ask(large)
+        until(lambda: is_limited(sell), seconds=60)
+        assert is_limited(sell)
+    until(lambda: not is_limited(sell), seconds=60)
+
+
+@contextmanager
+def connected(service: Service) -> Iterator[socket.socket]:
+    """A connection on which no answer may be sent."""
+    with socket.create_connection(("127.0.0.1", service.workers.ports[0])) as wire:
+        settings = http2.frame(http2.SETTINGS, 0, 0, _NO_WINDOW)
+        wire.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+        yield wire
+
+
+@contextmanager
+def not_reading(
+    service: Service, code: str
+) -> Iterator[Callable[[settlement_pb2.SettleRequest], None]]:
+    """A till that takes no answers."""
+    ((_, bearer),) = metadata_of("pos", code)
+    block = http2.headers(SETTLE, "localhost", bearer)
+    with connected(service) as wire:
+        streams = iter(range(1, 1000, 2))
+
+        def ask(request: settlement_pb2.SettleRequest) -> None:
+            stream, body = next(streams), request.SerializeToString()
+            wire.sendall(http2.frame(http2.HEADERS, http2.END_HEADERS, stream, block))
+            message = struct.pack("!BI", 0, len(body)) + body
+            for start in range(0, len(message), _FRAME_BYTES):
+                piece = message[start : start + _FRAME_BYTES]
+                last = http2.END_STREAM if start + _FRAME_BYTES >= len(message) else 0
+                wire.sendall(http2.frame(http2.DATA, last, stream, piece))
+
+        yield ask
+
+
+def test_who_connects_and_says_nothing_is_hung_up_on(service: Service) -> None:
+    address = ("127.0.0.1", service.workers.ports[0])
+    with socket.create_connection(address, timeout=60) as wire, suppress(ConnectionResetError):
+        while wire.recv(4096):
+            pass
+
+
+def test_who_watches_is_cut_off_when_the_token_ends(service: Service, families: Families) -> None:
+    patient = Families(service.database).person(ULANQAB, balance_fen=100)
+    request = account_pb2.WatchAccountRequest(account_id=str(patient.account_id))
+    metadata = metadata_of("citizen", patient, lifetime_seconds=2)
+    with opened(f"127.0.0.1:{service.workers.ports[0]}") as channel:
+        watch = AccountServiceStub(channel).WatchAccount(request, metadata=metadata, timeout=60)
+        with pytest.raises(grpc.RpcError) as caught:
+            for _ in watch:
+                pass
+    refusal = refusal_of(caught.value)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+
+
+def test_who_watches_and_takes_nothing_is_cut_off_when_the_token_ends(
+    service: Service, families: Families
+) -> None:
+    patient = families.person(ULANQAB, balance_fen=0)
+    ((_, agency),) = metadata_of("agency", ULANQAB)
+    for _ in range(2):
+        credit = crediting(patient.account_id, 100, request_id=uuid4().hex)
+        metadata = (("authorization", agency),)
+        AccountServiceStub(service.channel).Credit(credit, metadata=metadata, timeout=30)
+    request = account_pb2.WatchAccountRequest(account_id=str(patient.account_id))
+    ((_, bearer),) = metadata_of("citizen", patient, lifetime_seconds=2)
+    with connected(service) as wire:
+        wire.settimeout(60)
+        block = http2.headers(_WATCH, "localhost", bearer)
+        wire.sendall(http2.call(1, block, request.SerializeToString()))
+        buffer = bytearray()
+        kinds: list[int] = []
+        while http2.RST_STREAM not in kinds:
+            data = wire.recv(65_536)
+            assert data
+            buffer += data
+            kinds += [kind for kind, _, stream, _ in http2.frames(buffer) if stream == 1]
+    assert http2.DATA not in kinds
+
+
+def test_one_persons_uploads_that_say_nothing_leave_room_for_others(
+    service: Service, families: Families
+) -> None:
+    silent, other = (families.person(ULANQAB, balance_fen=100) for _ in range(2))
+    said_enough = threading.Event()
+
+    def nothing() -> Iterator[binding_pb2.UploadDocumentRequest]:
+        said_enough.wait(60)
+        yield from ()
+
+    uploads = [
+        BindingServiceStub(service.channel).UploadDocument.future(
+            nothing(), metadata=metadata_of("citizen", silent), timeout=60
+        )
+        for _ in range(20)
+    ]
+    until(lambda: all(one.running() for one in uploads))
+    assert upload(service.channel, other, b"\xff\xd8\xff" + bytes(1000)).document_id
+    assert not any(one.done() for one in uploads)
+    for one in uploads:
+        one.cancel()
+    said_enough.set()

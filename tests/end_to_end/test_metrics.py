@@ -1,0 +1,136 @@
+"""A running service tells of itself: figures that add up, lines that lead from a call to its batch,
+and nothing of anybody.
+"""
+
+import json
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+
+from gongji.v1 import registry_pb2
+from gongji.v1.registry_pb2_grpc import RegistryServiceStub
+from gongji_svc.domain.access import Caller, Role
+from gongji_svc.services.identity import development_key, issue_token
+from gongji_svc.signals.catalogue import CATALOGUE
+from gongji_svc.storage.database import Database
+from tests.commands.program import gongji
+from tests.end_to_end.purchases import ULANQAB, at_work, purchase
+from tests.end_to_end.service import Service, Till, free_address, metadata_of, opened, until
+from tests.signals.scraped import families, health, scrape
+
+_TRACE = "0af7651916cd43dd8448eb211c80319c"
+_SAID = (("traceparent", f"00-{_TRACE}-b7ad6b7169203331-00"),)
+
+
+def test_a_front_tells_of_calls_refusals_and_batches(start: Callable[..., Service]) -> None:
+    address = free_address()
+    service = start(metrics=address)
+    made = at_work(service.database)
+    code, patient = made.institution(ULANQAB), made.person(ULANQAB, balance_fen=1_000_000)
+    till = service.till(code)
+    for _ in range(3):
+        till.settle(purchase(code, patient))
+    with pytest.raises(grpc.RpcError):
+        service.till(made.institution(ULANQAB)).settle(purchase(code, patient))
+    told = scrape(address)
+    assert told["gongji_calls_total", "Settle", "OK"] == 3
+    assert told["gongji_calls_total", "Settle", "PERMISSION_DENIED"] == 1
+    assert told["gongji_refusals_total", "ACCESS_DENIED"] == 1
+    assert told["gongji_call_duration_seconds_count", "Settle"] == 4
+    assert told["gongji_batch_size_sum",] == 3
+    batches = told["gongji_batch_size_count",]
+    assert 1 <= batches <= 3
+    for name in ("batch_duration", "queue_wait", "lock_wait", "commit"):
+        assert told[f"gongji_{name}_seconds_count",] == batches
+    assert told["gongji_in_flight_calls",] == told["gongji_queued_calls",] == 0
+    assert told["gongji_writer_ready",] == 1
+    assert told["gongji_database_connections", "in_use"] == 0
+    assert families(address) == {one.name for one in CATALOGUE.values() if one.process == "serve"}
+
+
+def test_what_watches_is_a_stream_and_no_call_in_flight(start: Callable[..., Service]) -> None:
+    from gongji.v1 import account_pb2
+    from gongji.v1.account_pb2_grpc import AccountServiceStub
+
+    address = free_address()
+    service = start(metrics=address)
+    made = at_work(service.database)
+    person = made.person(ULANQAB, balance_fen=100)
+    watching = AccountServiceStub(service.channel).WatchAccount(
+        account_pb2.WatchAccountRequest(account_id=str(person.account_id)),
+        metadata=metadata_of("citizen", person.person_id),
+    )
+    until(lambda: scrape(address)["gongji_open_streams",] == 1)
+    assert scrape(address)["gongji_in_flight_calls",] == 0
+    watching.cancel()
+    until(lambda: scrape(address)["gongji_open_streams",] == 0)
+
+
+def test_each_front_has_a_port_of_its_own(start: Callable[..., Service]) -> None:
+    host, _, first = free_address().rpartition(":")
+    with socket.create_server((host, 0)) as probe:
+        first = str(probe.getsockname()[1])
+    service = start(fronts=2, metrics=f"{host}:{first}")
+    for number, channel in enumerate(service.channels):
+        RegistryServiceStub(channel).GetPolicy(
+            registry_pb2.GetPolicyRequest(region=ULANQAB),
+            metadata=metadata_of("agency", ULANQAB),
+            timeout=10,
+        )
+        told = scrape(f"{host}:{int(first) + number}")
+        assert told["gongji_writer_ready",] == 1
+        assert told["gongji_calls_total", "GetPolicy", "OK"] == 1
+
+
+def test_a_front_is_well_while_it_has_a_writer(start: Callable[..., Service]) -> None:
+    import os
+
+    from bench.cpu import child_of
+
+    address = free_address()
+    service = start(metrics=address)
+    assert (health(address).status_code, health(address).text) == (200, "ok\n")
+    (front,) = service.workers.processes()
+    os.kill(child_of(front), signal.SIGKILL)
+    until(lambda: health(address).status_code == 503)
+    assert health(address).text == "there is no writer\n"
+    until(lambda: health(address).status_code == 200, 30)
+
+
+def test_the_port_has_nothing_else(start: Callable[..., Service]) -> None:
+    address = free_address()
+    start(metrics=address)
+    assert httpx.get(f"http://{address}/", trust_env=False).status_code == 404
+    assert httpx.post(f"http://{address}/metrics", trust_env=False).status_code == 501
+
+
+def test_a_call_is_followed_into_its_batch_by_its_trace(database: Database, tmp_path: Path) -> None:
+    made = at_work(database)
+    code, patient = made.institution(ULANQAB), made.person(ULANQAB, balance_fen=1_000_000)
+    grpc_address = free_address()
+    with gongji(database, tmp_path, "serve", GONGJI_GRPC_LISTEN=grpc_address) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        token = issue_token(development_key(tmp_path), Caller(Role.POS, code), 60)
+        metadata = (("authorization", f"Bearer {token}"), *_SAID)
+        with opened(grpc_address) as channel:
+            Till(channel, metadata).settle(purchase(code, patient))
+            Till(channel, metadata[:1]).settle(purchase(code, patient))
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    lines: list[dict[str, Any]] = [json.loads(line) for line in errors.splitlines()]
+    first, second = (line for line in lines if line["event"] == "call")
+    assert (first["trace"], first["process"]) == (_TRACE, "front")
+    assert second["trace"] != _TRACE
+    batches = [line for line in lines if line["event"] == "batch"]
+    assert [line["traces"] for line in batches] == [[_TRACE], [second["trace"]]]
+    assert [(line["batch"], line["process"]) for line in batches] == [(1, "writer"), (2, "writer")]
+    assert all({"timestamp", "level", "process"} <= line.keys() for line in lines)
+    for secret in (patient.name, patient.certificate_number, patient.card_no, code):
+        assert secret not in errors

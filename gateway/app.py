@@ -4,11 +4,13 @@ Rule: settings come as arguments; the environment is read elsewhere. The channel
 the application. What is not there, and a method that is not meant, are problems like any other.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -21,17 +23,24 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from gateway import rpcs
-from gateway.core import Core, Tls
+from gateway.core import Core
 from gateway.handlers import Handler, handler_of
 from gateway.limits import RateLimit
-from gateway.observing import ROUTE, Observed
+from gateway.observing import ROUTE, Observed, Signals
 from gateway.openapi import document
 from gateway.problems import Problem
 from gateway.security import SecurityHeaders
+from gateway.tls import Tls
 
 _PAGES = Path(__file__).parent / "pages"
 _VERSION = "/v1"
 _SCOPE = "openid offline_access"
+
+
+class State(TypedDict):
+    """What connections and handlers share: `ending` is set when the server begins to stop."""
+
+    ending: asyncio.Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +60,19 @@ class Settings:
     burst: int = 200
 
 
-def make_app(settings: Settings, also: Iterable[BaseRoute] = ()) -> Starlette:
-    """The application; `also` are routes of others, such as an identity provider's."""
+def make_app(
+    settings: Settings, also: Iterable[BaseRoute] = (), signals: Signals | None = None
+) -> Starlette:
+    """The application; `also` are routes of others, such as an identity provider's, and `signals`
+    hears of every request.
+    """
     core = Core(settings.core, settings.seconds, settings.upload_seconds, settings.tls)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+        watching = asyncio.create_task(core.watch_files())
+        yield {"ending": asyncio.Event()}
+        watching.cancel()
         await core.close()
 
     issuer = urlsplit(settings.issuer)
@@ -73,7 +88,7 @@ def make_app(settings: Settings, also: Iterable[BaseRoute] = ()) -> Starlette:
         ],
         middleware=[
             Middleware(SecurityHeaders, connect=origin),
-            Middleware(Observed),
+            Middleware(Observed, signals=signals),
             Middleware(RateLimit, per_second=settings.calls_per_second, burst=settings.burst),
         ],
         lifespan=lifespan,

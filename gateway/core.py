@@ -1,27 +1,33 @@
 """The way to the core: one channel, a deadline on every call, and who asks, passed on.
 
 Rule: bytes go through as they are. Only what may be sent twice is tried again, by gRPC itself and
-only while the core is away; nothing else ever is.
+only while the core is away; nothing else ever is. With other certificates a channel is opened anew,
+and calls that are under way end on the old one.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
+from starlette.requests import Request
 
 from gateway.problems import Problem
 from gateway.rpcs import ROUTES, Route
+from gateway.tls import Material, Tls
 
 _TRACE = ("traceparent", "tracestate")
+_FORWARDED = "x-forwarded-for"
+_MOST_ADDRESS_CHARACTERS = 64
 _MOST_TRACE_CHARACTERS = 512
 _MOST_TOKEN_CHARACTERS = 4096  # gRPC takes 8 KiB of metadata
 _ATTEMPTS = 4
 _HEALTH_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
+_GRACE_SECONDS = 60.0  # longer than any call; who watches comes again
 _KEEPALIVE_MS = 30_000
 _FIRST_RECONNECT_MS = 100
 _LAST_RECONNECT_MS = 1000  # the core is soon found again when it has been away
@@ -37,25 +43,6 @@ _RETRY = {
 Metadata = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """How the gateway knows the core, and the core the gateway: who issued the core's certificate,
-    and the certificate and key that the gateway shows where it is asked for one.
-    """
-
-    authorities: Path
-    certificate: Path | None = None
-    key: Path | None = None
-
-    def credentials(self) -> grpc.ChannelCredentials:
-        """What a channel is opened with; OSError when a file can't be read."""
-        return grpc.ssl_channel_credentials(
-            self.authorities.read_bytes(),
-            self.key.read_bytes() if self.key else None,
-            self.certificate.read_bytes() if self.certificate else None,
-        )
-
-
 class Core:
     """The core at HOST:PORT, or any name that gRPC resolves, behind one channel.
 
@@ -67,10 +54,11 @@ class Core:
         self, target: str, seconds: float, upload_seconds: float, tls: Tls | None = None
     ) -> None:
         self._target = target
-        self._credentials = tls.credentials() if tls else None
+        self._material = Material(tls) if tls else None
         self._seconds = seconds
         self._upload_seconds = upload_seconds
         self._opened: grpc.aio.Channel | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def channel(self) -> grpc.aio.Channel:
@@ -78,13 +66,31 @@ class Core:
         if self._opened is None:
             self._opened = (
                 grpc.aio.insecure_channel(self._target, _OPTIONS)
-                if self._credentials is None
-                else grpc.aio.secure_channel(self._target, self._credentials, _OPTIONS)
+                if self._material is None
+                else grpc.aio.secure_channel(self._target, self._material.current, _OPTIONS)
             )
         return self._opened
 
+    async def watch_files(self) -> None:
+        """Look at the certificates again and again; does not end."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self._material is not None and await asyncio.to_thread(self._material.look):
+                self._renew()
+
+    def _renew(self) -> None:
+        """Let the next call open a channel, and the calls of this one end."""
+        old, self._opened = self._opened, None
+        if old is not None:
+            ending = asyncio.create_task(old.close(_GRACE_SECONDS))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
+        for ending in self._ending:
+            ending.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
         if self._opened is not None:
             await self._opened.close()
             self._opened = None
@@ -136,8 +142,13 @@ class Core:
         return answer
 
 
-def forwarded(headers: Mapping[str, str]) -> Metadata:
-    """Whose call it is, and the trace it belongs to; Problem 401 where nobody can be meant."""
+def forwarded(request: Request) -> Metadata:
+    """Whose call it is, from which address, and the trace it belongs to; Problem 401 where nobody
+    can be meant.
+
+    The address is the connection's, or what a proxy says that uvicorn was told to believe.
+    """
+    headers = request.headers
     token = headers.get("authorization", "")
     if not token or not _fits(token, _MOST_TOKEN_CHARACTERS):
         raise Problem(
@@ -145,7 +156,9 @@ def forwarded(headers: Mapping[str, str]) -> Metadata:
         )
     traces = ((name, headers.get(name, "")) for name in _TRACE)
     sound = ((name, said) for name, said in traces if said and _fits(said, _MOST_TRACE_CHARACTERS))
-    return (("authorization", token), *sound)
+    address = request.client.host if request.client else ""
+    origin = ((_FORWARDED, address),) if _fits(address, _MOST_ADDRESS_CHARACTERS) else ()
+    return (("authorization", token), *origin, *sound)
 
 
 def _fits(text: str, most: int) -> bool:

@@ -1,7 +1,8 @@
 """A stream of messages as server-sent events.
 
 Rule: an event's id is the entry's number, so a browser that comes again says where it was and
-misses nothing. A comment now and then shows that the stream lives. What ends it is an event too.
+misses nothing. A comment now and then shows that the stream lives. What ends it is an event too,
+but that the gateway ends, or takes another way to the core: whoever comes again is served.
 """
 
 import asyncio
@@ -26,8 +27,10 @@ _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 Call = grpc.aio.UnaryStreamCall[Any, Any]
 
 
-async def events(call: Call) -> StreamingResponse:
-    """The events of a call; raises AioRpcError when the core refuses it at once."""
+async def events(call: Call, ending: asyncio.Event) -> StreamingResponse:
+    """The events of a call, until the gateway is `ending`; raises AioRpcError when the core refuses
+    it at once.
+    """
     reading = asyncio.ensure_future(call.read())
     try:
         await asyncio.wait((reading,), timeout=_REFUSED_WITHIN_SECONDS)
@@ -36,15 +39,23 @@ async def events(call: Call) -> StreamingResponse:
     except BaseException:
         call.cancel()
         raise
-    return StreamingResponse(_written(call, reading), headers=_HEADERS, media_type=_MEDIA_TYPE)
+    content = _written(call, reading, ending)
+    return StreamingResponse(content, headers=_HEADERS, media_type=_MEDIA_TYPE)
 
 
-async def _written(call: Call, reading: "asyncio.Future[Any]") -> AsyncIterator[bytes]:
+async def _written(
+    call: Call, reading: "asyncio.Future[Any]", ending: asyncio.Event
+) -> AsyncIterator[bytes]:
+    ended = asyncio.ensure_future(ending.wait())
     try:
         yield _STILL_THERE
         while True:
-            done, _ = await asyncio.wait((reading,), timeout=_QUIET_SECONDS)
-            if not done:
+            await asyncio.wait(
+                (reading, ended), timeout=_QUIET_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ended.done() or reading.cancelled():
+                return
+            if not reading.done():
                 yield _STILL_THERE
                 continue
             message = reading.result()
@@ -56,6 +67,7 @@ async def _written(call: Call, reading: "asyncio.Future[Any]") -> AsyncIterator[
         body = json.dumps(problems.of_call(error).body(), ensure_ascii=False)
         yield f"event: problem\ndata: {body}\n\n".encode()
     finally:
+        ended.cancel()
         reading.cancel()
         call.cancel()
 

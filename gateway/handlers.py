@@ -26,6 +26,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 _JSON = ("application/json",)
 _PIECE_BYTES = 256 * 1024
+_ENOUGH_BYTES = (
+    12 * 1024 * 1024
+)  # more than a document may have, less than the core stops reading at
 _LAST_EVENT = "last-event-id"
 _AFTER = "after_seq"
 _HEADER = "header"
@@ -66,7 +69,7 @@ def handler_of(route: Route, core: Core, body_seconds: float) -> Handler:
 
     async def handle(request: Request) -> Response:
         try:
-            metadata = forwarded(request.headers)
+            metadata = forwarded(request)
             return await serve(Asked(route, core, request, metadata, body_seconds))
         except Problem as problem:
             return problem.response()
@@ -103,7 +106,8 @@ async def _events(asked: Asked) -> Response:
     last = asked.request.headers.get(_LAST_EVENT, "")
     if last and _AFTER in asked.route.takes.fields_by_name:
         parse(message, asked.route.takes, {_AFTER: last})
-    return await events(asked.core.stream(asked.route, message, asked.metadata))
+    call = asked.core.stream(asked.route, message, asked.metadata)
+    return await events(call, asked.request.state.ending)
 
 
 async def _download(asked: Asked) -> Response:
@@ -143,7 +147,9 @@ def _header(piece: Message) -> Message | None:
 async def _upload(asked: Asked) -> Response:
     """The body of the request goes through as it comes; the header is in the query.
 
-    A client that breaks off breaks off the upload too: the core keeps nothing of it.
+    A client that breaks off breaks off the upload too: the core keeps nothing of it. Of one that is
+    far too large the core is sent enough to refuse it: gRPC loses a refusal that comes while more
+    is being sent.
     """
     route, request = asked.route, asked.request
     about = read_query(route.header, request.query_params.multi_items())
@@ -155,10 +161,14 @@ async def _upload(asked: Asked) -> Response:
 
     async def pieces() -> AsyncIterator[Message]:
         yield first
+        left_bytes = _ENOUGH_BYTES
         try:
             async for piece in request.stream():
                 for start in range(0, len(piece), _PIECE_BYTES):
                     yield route.request(chunk=piece[start : start + _PIECE_BYTES])
+                left_bytes -= len(piece)
+                if left_bytes < 0:
+                    return
         except ClientDisconnect as gone:
             broken.append(gone)
             raise

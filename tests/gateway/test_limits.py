@@ -83,3 +83,20 @@ def test_one_address_does_not_use_up_the_calls_of_another(service: Service) -> N
             for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1")
         ]
     assert statuses == [False, False, True]
+
+
+def test_who_finds_no_place_is_told_to_come_again_and_others_are_served(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_MOST_CONNECTIONS", 1)
+    with before(address_of(service)) as client, connect(client) as there:
+        head = b"GET /session-config HTTP/1.1\r\nhost: x\r\n\r\n"
+        there.sendall(head)
+        assert there.recv(4096).startswith(b"HTTP/1.1 200 ")
+        answer = client.get("/v1/policies", headers=_BY)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["connection"] == "close"
+        assert answer.json()["status"] == 503
+        there.sendall(head)
+        assert there.recv(4096).startswith(b"HTTP/1.1 200 ")

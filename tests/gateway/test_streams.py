@@ -1,5 +1,6 @@
 """What is not one answer: entries as they come, documents, and clients that break off."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -12,12 +13,15 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from gateway.app import Settings, make_app
 from gongji.v1.account_pb2_grpc import AccountServiceStub
+from gongji_svc.commands.gateway import listening
+from gongji_svc.config import Address
 from tests.end_to_end.purchases import HOHHOT
 from tests.end_to_end.service import Service, metadata_of, until
 from tests.end_to_end.test_documents import GREATEST, JPEG, MOST_BYTES, kept, open_transactions
 from tests.families import Families, Made
-from tests.gateway.browser import by
+from tests.gateway.browser import address_of, by
 from tests.services.accounts import crediting
 
 _ABOUT = "kind=DOCUMENT_KIND_ID_FRONT&of=DOCUMENT_OF_DONOR"
@@ -68,6 +72,21 @@ def watching(
     path = f"/v1/accounts/{owner.account_id}/entries:watch{after}"
     with client.stream("GET", path, headers={**by("citizen", owner), **headers}) as response:
         yield Events(response, response.iter_lines())
+
+
+def test_a_stream_ends_when_the_gateway_does(service: Service, owner: Made) -> None:
+    app, gateway = make_app(Settings(core=address_of(service))), contextlib.ExitStack()
+    web = gateway.enter_context(listening(app, Address("127.0.0.1", 0)))
+    with (
+        httpx.Client(base_url=web.url, timeout=60, trust_env=False) as client,
+        watching(client, owner) as events,
+    ):
+        assert events.response.status_code == 200
+        ending = threading.Thread(target=gateway.close)
+        ending.start()
+        with pytest.raises(EOFError):  # a whole answer, and not one that is broken off
+            events.next()
+    ending.join()
 
 
 def test_entries_come_as_events_with_their_numbers(

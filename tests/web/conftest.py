@@ -24,7 +24,7 @@ from gongji_svc.domain.terms import Insurance
 from gongji_svc.storage.database import Database
 from gongji_svc.upkeep import working
 from tests.conftest import TEMPLATE, TestServer
-from tests.end_to_end.purchases import CODE, INNER_MONGOLIA
+from tests.end_to_end.purchases import at_work
 from tests.end_to_end.service import TOKEN_KEY, metadata_of, running
 from tests.end_to_end.tax import Land
 from tests.families import Families, Made
@@ -83,12 +83,10 @@ def tax_token(region: str) -> str:
     return metadata_of("tax", region)[0][1].removeprefix("Bearer ")
 
 
-@pytest.fixture(scope="session")
-def site(test_server: TestServer) -> Iterator[Site]:
-    """The whole service on an empty database, but for one family."""
-    database = test_server.new_database(TEMPLATE)
+@contextmanager
+def site_on(database: Database) -> Iterator[Site]:
+    """The whole service on a database, with one family more."""
     with _land(database) as here, working(here.office):
-        here.families.item(INNER_MONGOLIA, CODE)
         donor = here.families.person(HOHHOT, balance_fen=100_000, name="王小明")
         mother = here.families.person(HOHHOT, insurance=Insurance.RESIDENT, name="王妈妈")
         known = Known("donor", donor.name, "参保人", citizen(donor))
@@ -99,6 +97,15 @@ def site(test_server: TestServer) -> Iterator[Site]:
         )
         with listening(make_app(settings, [provider.mount()]), Address("127.0.0.1", 0)) as web:
             yield Site(web.url, here, donor, mother)
+
+
+@pytest.fixture(scope="session")
+def site(test_server: TestServer) -> Iterator[Site]:
+    """The whole service on an empty database, but for one family."""
+    database = test_server.new_database(TEMPLATE)
+    at_work(database)
+    with site_on(database) as started:
+        yield started
     test_server.drop(database)
 
 

@@ -12,32 +12,62 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import grpc
 from playwright.sync_api import Browser, Page, expect
 
+from gongji.v1 import clearing_pb2 as pb
+from gongji.v1.clearing_pb2_grpc import ClearingServiceStub
+from gongji_svc.domain.access import Caller, Role
+from gongji_svc.services.identity import development_key, issue_token
 from tests.end_to_end.service import free_address
+from tests.services.reconciling import header, piece
 from tests.web.browser import DESK, PHONE, browser
 from tests.web.pictures import upload
 
 _FOLDER = Path(__file__).parents[2] / "docs" / "web"
-_DAY = "2025-10-15"
+_DAY = date(2025, 10, 15)
+_PHARMACY = "DMP1509000001"  # where the sample purchase is
 _START_SECONDS = 90
 _MOTHER = ("周示例", "150199199109090427")
 _GREAT_GRANDMOTHER = ("褚示祖", "211299192909160041")
 
 
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Where the demo serves, and where it keeps what it keeps."""
+
+    url: str
+    core: str
+    data: Path
+
+    def differ(self) -> None:
+        """Let the pharmacy's books say something else than ours."""
+        till = Caller(Role.POS, _PHARMACY)
+        token = issue_token(development_key(self.data), till, 300)
+        rows = [pb.ReconcileRow(request_id="till-0815", total_fen=2_850, account_pay_fen=2_850)]
+        with grpc.insecure_channel(self.core) as channel:
+            ClearingServiceStub(channel).ReconcileDetails(
+                iter([header(_PHARMACY, _DAY), piece(*rows)]),
+                metadata=(("authorization", f"Bearer {token}"),),
+                timeout=30,
+            )
+
+
 @contextlib.contextmanager
-def demo() -> Iterator[str]:
-    """The demo with its sample purchase, until the end of the block; the web address."""
+def demo() -> Iterator[Demo]:
+    """The demo with its sample purchase, until the end of the block."""
     folder = Path(tempfile.mkdtemp(prefix="gongji-pictures-"))
     folder.chmod(0o711)
-    web = free_address()
+    web, core = free_address(), free_address()
     settings = {
         "GONGJI_DATA_DIR": str(folder / "data"),
-        "GONGJI_GRPC_LISTEN": free_address(),
+        "GONGJI_GRPC_LISTEN": core,
         "GONGJI_HTTP_LISTEN": web,
     }
     command = [
@@ -46,7 +76,7 @@ def demo() -> Iterator[str]:
         "--demo",
         "--purchase",
         "--date",
-        _DAY,
+        _DAY.isoformat(),
     ]
     with subprocess.Popen(
         command, env={**os.environ, **settings}, stdout=subprocess.DEVNULL
@@ -54,7 +84,7 @@ def demo() -> Iterator[str]:
         try:
             _wait_for(f"http://{web}/healthz")
             time.sleep(3)  # the sample purchase
-            yield f"http://{web}"
+            yield Demo(f"http://{web}", core, folder / "data")
         finally:
             process.terminate()
     shutil.rmtree(folder)
@@ -121,6 +151,7 @@ def citizens(started: Browser, url: str) -> None:
     page.get_by_role("button", name="确认代缴").first.click()
     expect(page.get_by_role("heading", name="缴费成功")).to_be_visible()
     take(page, "premium-receipt")
+    _refund(page)
     take(page, "relatives", "relatives")
     take(page, "account", "account")
     page = signed_in(started, url, "ulanqab-father", PHONE)
@@ -131,6 +162,17 @@ def citizens(started: Browser, url: str) -> None:
     page.get_by_role("button", name="English").click()
     page.get_by_role("button", name="Large type").click()
     take(page, "home-large-english")
+
+
+def _refund(page: Page) -> None:
+    """Ask for the premium back that the page shows."""
+    page.get_by_text("申请退费", exact=True).first.click()
+    page.get_by_label("已在异地参保").check()
+    page.get_by_label("我是付款账户所有人").check()
+    page.get_by_role("button", name="申请退费").scroll_into_view_if_needed()
+    take(page, "premium-refund")
+    page.get_by_role("button", name="申请退费").click()
+    expect(page.get_by_role("heading", name="退费待审批")).to_be_visible()
 
 
 def _person(page: Page, relation: str, name: str, number: str) -> None:
@@ -180,15 +222,31 @@ def desks(started: Browser, url: str) -> None:
     take(page, "review-application")
     page = signed_in(started, url, "official-1-150900", DESK)
     take(page, "agency", "agency")
+    expect(page.locator("#windows svg").last).to_be_visible()
+    _at(page, "#windows")
+    take(page, "agency-clearing")
+    page.get_by_role("button", name="处理差异 till-0815").click()
+    page.get_by_label("机构已更正").check()
+    take(page, "agency-difference")
+    page = signed_in(started, url, "official-1-150100", DESK)
+    _at(page, "#refunds-asked")
+    take(page, "agency-refund")
+
+
+def _at(page: Page, selector: str) -> None:
+    """Scroll until something is at the top."""
+    expect(page.locator(".wait")).to_have_count(0)
+    page.locator(selector).evaluate("one => one.scrollIntoView()")
 
 
 def main() -> None:
     """All pictures."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
     parts: tuple[Callable[[Browser, str], None], ...] = (citizens, waiting, desks)
-    with demo() as url, browser() as started:
+    with demo() as here, browser() as started:
+        here.differ()
         for part in parts:
-            part(started, url)
+            part(started, here.url)
 
 
 if __name__ == "__main__":

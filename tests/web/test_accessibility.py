@@ -1,47 +1,18 @@
 """Everybody can use the pages: axe-core finds no serious fault in both languages and large type."""
 
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from gongji_svc.domain.access import Role
 from gongji_svc.domain.terms import Insurance
 from tests.end_to_end.purchases import purchase
 from tests.services.applications import HOHHOT
+from tests.web.axe import faults, overflows
 from tests.web.browser import DESK, PHONE, Visits
 from tests.web.conftest import Site, citizen, staff
 
-_SERIOUS = {"serious", "critical"}
 _MANNERS = {"chinese": {}, "english": {"english": "yes"}, "large": {"large": "yes"}}
 _ROOMS = ("", "bind", "pay", "code", "account", "relatives", "records")
-
-
-@cache
-def axe() -> str:
-    """The script of axe-core."""
-    found = find_spec("axe_playwright_python")
-    assert found is not None and found.origin is not None
-    return Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
-
-
-def faults(page: Page) -> list[str]:
-    """The serious faults that axe-core finds, each with its first place."""
-    page.evaluate(axe())
-    found: list[dict[str, Any]] = page.evaluate("axe.run().then(({ violations }) => violations)")
-    return [
-        f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0].get('failureSummary', '')}"
-        for one in found
-        if one["impact"] in _SERIOUS
-    ]
-
-
-def overflows(page: Page) -> bool:
-    """Whether somebody would have to scroll sideways."""
-    return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
 
 
 @pytest.mark.parametrize("manner", _MANNERS)

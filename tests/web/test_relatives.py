@@ -61,6 +61,22 @@ def test_the_order_of_donors_is_moved_by_buttons_and_saved(visits: Visits, site:
     expect(page.locator(".order h3").first).to_contain_text("乙**")
 
 
+def test_the_order_of_donors_is_moved_by_dragging_and_saved(visits: Visits, site: Site) -> None:
+    child = site.families.person(HOHHOT, insurance=Insurance.RESIDENT)
+    names = ("丙示例", "丁示例", "戊示例")
+    for rank, name in enumerate(names, 1):
+        donor = site.families.person(HOHHOT, balance_fen=10_000, name=name)
+        site.bind(donor, child, rank=rank)
+    page = visits.of(citizen(child), "relatives")
+    rows = page.locator(".order > li")
+    rows.filter(has_text="戊**").drag_to(rows.filter(has_text="丙**"))
+    expect(page.locator(".order h3")).to_contain_text(["戊**", "丙**", "丁**"])
+    page.get_by_role("button", name="保存顺序").click()
+    expect(page.get_by_role("button", name="保存顺序")).to_be_hidden()
+    page.reload()
+    expect(page.locator(".order h3")).to_contain_text(["戊**", "丙**", "丁**"])
+
+
 def test_a_purchase_appears_in_the_account_as_it_happens(visits: Visits, site: Site) -> None:
     donor = site.families.person(HOHHOT, balance_fen=50_000)
     child = site.families.person(HOHHOT, insurance=Insurance.RESIDENT)

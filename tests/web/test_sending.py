@@ -119,3 +119,35 @@ def test_what_is_refused_is_said_and_not_sent_again(visits: Visits, site: Site) 
     expect(page.get_by_role("alert")).to_contain_text("余额")
     assert len(sent) == 1
     assert page.evaluate("Object.keys(sessionStorage)") == ["gongji.tokens"]
+
+
+def test_a_room_that_is_opened_offline_appears_when_the_line_is_back(
+    visits: Visits, site: Site
+) -> None:
+    donor, _ = family(site)
+    page = visits.of(citizen(donor))
+    page.context.set_offline(True)
+    page.get_by_role("link", name="亲属").click()
+    expect(page.get_by_text("网络不通，没有收到答复")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.get_by_role("heading", name="我为谁付款")).to_be_visible()
+
+
+def test_a_page_that_the_phone_ends_at_the_camera_has_kept_what_was_filled_in(
+    visits: Visits, site: Site
+) -> None:
+    donor = site.families.person(HOHHOT, balance_fen=100_000)
+    child = site.families.person(HOHHOT, insurance=Insurance.RESIDENT)
+    page = visits.of(citizen(donor), "bind")
+    fill_in(page, child)
+    upload_both_sides(page)
+    page.reload()
+    accept(page)
+    page.get_by_role("button", name="上一步").click()
+    page.get_by_role("button", name="上一步").click()
+    expect(page.get_by_text("图片已保存在医保系统")).to_have_count(2)
+    page.get_by_role("button", name="下一步").click()
+    page.get_by_role("button", name="下一步").click()
+    page.get_by_role("button", name="提交申请").click()
+    expect(page.get_by_role("heading", name="绑定成功")).to_be_visible()
+    assert page.evaluate("Object.keys(sessionStorage)") == ["gongji.tokens"]

@@ -1,10 +1,10 @@
-"""The desks of staff: the review, the counter, the agency's board."""
+"""The desks of staff: the review and the counter."""
 
 from playwright.sync_api import expect
 
 from gongji_svc.domain.access import Role
 from gongji_svc.domain.terms import Insurance
-from tests.end_to_end.purchases import TIELING, purchase
+from tests.end_to_end.purchases import TIELING
 from tests.services.applications import HOHHOT
 from tests.web.browser import DESK, Visits
 from tests.web.conftest import Site, citizen, staff
@@ -87,21 +87,3 @@ def test_a_clerk_binds_for_somebody_who_came_to_the_counter(visits: Visits, site
     page.get_by_role("button", name="确认代缴 ¥400.00").click()
     expect(page.get_by_role("heading", name="缴费成功")).to_be_visible()
     assert site.land.balances()[donor.person_id] == 10_000
-
-
-def test_the_agency_sees_settlements_and_is_told_what_is_not_served(
-    visits: Visits, site: Site
-) -> None:
-    donor = site.families.person(HOHHOT, balance_fen=50_000)
-    pharmacy = site.families.institution(HOHHOT)
-    site.land.service.till(pharmacy).settle(
-        purchase(pharmacy, donor, 1_000, occurred_at=site.land.office.now())
-    )
-    page = visits.of(staff(Role.AGENCY, HOHHOT), "agency", size=DESK)
-    expect(page.locator("#minutes .figures strong").first).not_to_have_text("0")
-    expect(page.get_by_role("table", name="有结算的各分钟")).to_be_visible()
-    for part in ("#risks", "#suspense", "#adjustments"):
-        expect(page.locator(part)).to_contain_text("没有待处理事项")
-    for part in ("#differences", "#positions"):
-        expect(page.locator(f"{part} .wait")).to_have_count(0)
-        expect(page.locator(f"{part} .bad")).to_have_count(0)

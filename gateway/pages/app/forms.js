@@ -140,7 +140,8 @@ export function problemBox(problem, rest = []) {
     isEnglish() && problem.detailEn && h("p", {}, problem.detailEn),
     h("p", { lang: isProblem ? "zh-CN" : undefined }, text),
     rest.length > 0 && h("ul", {}, rest.map((one) => h("li", { lang: "zh-CN" }, one))),
-    problem.reason && h("p", { class: "soft small" }, problem.reason));
+    problem.reason && h("p", { class: "soft small" }, problem.reason),
+    problem.status === 401 && h("button", { type: "button", class: "button", onclick: () => location.reload() }, t("sign-in-again")));
 }
 
 async function working(button, act) {

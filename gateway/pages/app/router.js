@@ -1,5 +1,6 @@
 // One address a room: #/name/argument. A room is a module of views/ with `show`, fetched when asked for.
 
+import { Lost } from "./api.js";
 import { h, put } from "./dom.js";
 import { action, problemBox } from "./forms.js";
 import { who } from "./session.js";
@@ -46,7 +47,9 @@ export async function render(moveFocus = false) {
   signal.addEventListener("abort", () => clearTimeout(late));
   let page;
   try {
-    const view = await import(`../views/${room}.js`);
+    const view = await import(`../views/${room}.js`).catch(() => {
+      throw new Lost(room);
+    });
     page = await view.show({ params, signal });
   } catch (problem) {
     if (signal.aborted) return;
@@ -54,6 +57,7 @@ export async function render(moveFocus = false) {
       clearTimeout(late);
       return signedOut();
     }
+    if (problem instanceof Lost) window.addEventListener("online", () => render(), { once: true, signal });
     page = h("div", {}, h("h1", {}, t("not-shown")), problemBox(problem), action(t("again"), () => render(), { kind: "main" }));
   }
   if (signal.aborted) return;

@@ -104,6 +104,22 @@ const TERMS = {
     REFUND_REQUESTED: ["退费待审批", "A refund waits for approval"],
     REFUNDED: ["已退费", "Refunded"],
   },
+  PREMIUM_REFUND_CAUSE: {
+    PAID_TWICE: ["重复缴费", "Paid twice"],
+    JOINED_EMPLOYEE: ["已参加职工医保", "Joined employee insurance"],
+    DIED: ["被缴费人死亡", "The insured person died"],
+    MOVED_AWAY: ["已在异地参保", "Insured elsewhere"],
+    IMPRISONED: ["服刑", "Imprisoned"],
+    FULLY_SUBSIDISED: ["享受全额资助", "Fully subsidised"],
+  },
+  PREMIUM_REFUND_TO: {
+    PAYER_ACCOUNT: ["付款的个人账户", "The account that paid"],
+    BANK: ["银行账户（由经办机构支付）", "A bank account, paid by the agency"],
+  },
+  PREMIUM_REFUND_DECISION: {
+    APPROVE: ["同意退费", "Approved"],
+    REJECT: ["不同意退费", "Rejected"],
+  },
   RISK_ACTION: {
     ADVISE: ["提示", "Tells"],
     HOLD: ["待审", "Holds"],
@@ -126,12 +142,21 @@ const TERMS = {
     POS: ["定点机构", "Till"],
     PLATFORM: ["医保平台", "Platform"],
   },
-  DIFFERENCE_STATE: { OPEN: ["待处理", "Open"], RESOLVED: ["已处理", "Dealt with"] },
+  DIFFERENCE_KIND: {
+    MISSING_HERE: ["中心缺", "Missing here"],
+    MISSING_THERE: ["机构缺", "Missing there"],
+    AMOUNT_DIFFERS: ["金额不符", "Amounts differ"],
+  },
+  DIFFERENCE_RESOLUTION: {
+    CORRECTED_HERE: ["已在本系统更正", "Corrected here"],
+    CORRECTED_THERE: ["机构已更正", "Corrected by the institution"],
+    EXPLAINED: ["核实无误", "Explained"],
+  },
   WINDOW_STATE: {
-    OPEN: ["未关账", "Open"],
+    OPEN: ["归集中", "Open"],
     CLOSED: ["已关账", "Closed"],
     CONFIRMED: ["已确认", "Confirmed"],
-    SETTLED: ["已清算", "Paid"],
+    SETTLED: ["已拨付", "Paid"],
   },
 };
 

@@ -10,6 +10,7 @@ import { bindingsOf, nameOf, policyOf } from "../app/people.js";
 import { who } from "../app/session.js";
 import { listen } from "../app/stream.js";
 import { isEnglish, t, term } from "../app/words.js";
+import { suspenseOf } from "./account-suspense.js";
 
 const PAGE = 20;
 
@@ -26,10 +27,11 @@ export async function show({ signal }) {
 
 async function accountRoom(account, names, signal) {
   await policyOf(account.region).catch(() => null); // tells which day it is
-  const [list, year, { holds }] = await Promise.all([
+  const [list, year, { holds }, waits] = await Promise.all([
     get(`/v1/accounts/${account.account_id}/entries`, { page_size: PAGE }, signal),
     all(`/v1/accounts/${account.account_id}/entries`, { occurred_from: firstOfYear() }, "entries", 5000),
     get(`/v1/accounts/${account.account_id}/holds`, { states: "HOLD_STATE_OPEN" }, signal),
+    suspenseOf(account),
   ]);
   const head = h("div", {});
   const spent = h("div", {});
@@ -38,7 +40,7 @@ async function accountRoom(account, names, signal) {
   function draw(now) {
     if (BigInt(now.seq) < BigInt(shown.seq)) return; // an older answer that came late
     shown = now;
-    put(head, balance(now), holds.length > 0 && holdTable(holds));
+    put(head, balance(now), now.state !== "ACCOUNT_STATE_OPEN" && stateNote(now), waits, holds.length > 0 && holdTable(holds));
     put(spent, whereTo(year, names));
   }
   draw(account);
@@ -69,6 +71,12 @@ function balance(account) {
     h("details", {}, h("summary", {}, t("why")), h("ol", { class: "why" }, steps)));
 }
 
+/** What a frozen or closed account can't do, and whom to ask. */
+function stateNote({ state, state_reason }) {
+  return h("div", { class: "box note" }, h("p", {}, t(state === "ACCOUNT_STATE_FROZEN" ? "account-frozen" : "account-closed")),
+    state_reason && h("p", { class: "small" }, `${t("reason")}：${state_reason}`));
+}
+
 function holdTable(holds) {
   const rows = holds.map((one) => [money(one.amount_fen), one.institution_code || t("any"), moment(one.expires_at)]);
   return table(t("holds"), [t("amount"), t("institution"), t("until")], rows, [0]);
@@ -84,7 +92,8 @@ function whereTo(entries, names) {
   const rows = [...groups].map(([label, amounts]) => ({ label, count: amounts.length, fen: String(-BigInt(sum(amounts))) }));
   rows.sort((one, other) => (BigInt(other.fen) > BigInt(one.fen) ? 1 : -1));
   if (!rows.length) return null;
-  return h("section", {}, h("h2", {}, t("where-to", { year: today().slice(0, 4) })), bars(rows.filter((one) => BigInt(one.fen) > 0n)),
+  return h("section", {}, h("h2", {}, t("where-to", { year: today().slice(0, 4) })),
+    bars(t("where-to", { year: today().slice(0, 4) }), rows.filter((one) => BigInt(one.fen) > 0n), 4),
     table(t("where-to-table"), [t("for-whom"), t("times"), t("amount")], rows.map((one) => [one.label, String(one.count), money(one.fen)]), [1, 2]));
 }
 

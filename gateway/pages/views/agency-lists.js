@@ -1,37 +1,62 @@
 // The lists an agency works through, each with what can be decided there.
 
-import { all, get } from "../app/api.js";
-import { table } from "../app/chart.js";
+import { all } from "../app/api.js";
 import { isoOf, moment } from "../app/dates.js";
 import { h } from "../app/dom.js";
 import { action, field, form } from "../app/forms.js";
-import { money } from "../app/money.js";
+import { fenOf, money } from "../app/money.js";
 import { send } from "../app/sending.js";
 import { t, term } from "../app/words.js";
+import { refundFacts } from "./premium-refund.js";
 
 /** Risk signals that wait, with their evidence. */
 export async function risks({ region, redraw }) {
   const signals = await all(`/v1/regions/${region}/risk-signals`, { states: "RISK_SIGNAL_STATE_OPEN" }, "signals", 200);
   return list(signals, (one) => [
     h("h3", {}, term("RISK_RULE", one.rule), " ", h("span", { class: "state suspended" }, term("RISK_ACTION", one.action))),
-    h("p", { class: "soft small" }, `${moment(one.raised_at)} · ${t("measured", { measured: one.measured, threshold: one.threshold })}`),
+    h("p", { class: "soft small" }, [moment(one.raised_at), t("measured", { measured: one.measured, threshold: one.threshold }),
+      one.institution_code && `${t("institution")} ${one.institution_code}`].filter(Boolean).join(" · ")),
     h("ul", { lang: "zh-CN" }, one.evidence.map((fact) => h("li", {}, fact.text))),
     decide(one.signal_id, `/v1/risk-signals/${one.signal_id}:resolve`, "resolution", redraw,
       [["RISK_RESOLUTION_RELEASE", "release"], ["RISK_RESOLUTION_CONFIRM", "confirm-misuse"]]),
   ]);
 }
 
-/** Money that came back for closed accounts. */
+/** Premiums that their donors ask to have back. */
+export async function refundsAsked({ redraw }) {
+  const waiting = await all("/v1/premium-payments", { states: "PREMIUM_PAYMENT_STATE_REFUND_REQUESTED" }, "payments", 200);
+  return list(waiting, (one) => [
+    h("h3", {}, `${one.beneficiary_name} · ${one.year} ${term("INSURANCE", one.insurance)} · ${money(one.refund.amount_fen)}`),
+    h("dl", { class: "facts" }, [
+      ["paid-by", one.donor_name],
+      ["paid-on", isoOf(one.paid_on)],
+      ["benefit-from", isoOf(one.benefit_from)],
+      ["paid-twice", one.paid_twice && t("yes")],
+      ...refundFacts(one),
+      ["number", one.payment_id],
+    ].filter(([, value]) => value).map(([key, value]) => h("div", {}, h("dt", {}, t(key)), h("dd", {}, value)))),
+    decide(one.payment_id, `/v1/premium-payments/${one.payment_id}:decide-refund`, "decision", redraw,
+      [["PREMIUM_REFUND_DECISION_APPROVE", "approve-refund"], ["PREMIUM_REFUND_DECISION_REJECT", "reject"]],
+      { hint: t("reject-hint"), isNeeded: (value) => value.endsWith("REJECT") }),
+  ]);
+}
+
+/** Money that came back for closed accounts, or waits to be paid to a bank account. */
 export async function suspense({ region, redraw }) {
   const items = await all(`/v1/regions/${region}/suspense`, { states: "SUSPENSE_STATE_OPEN" }, "items", 200);
   return list(items, (one) => {
     const way = field({ name: "way", label: t("resolve-by"), required: true, value: "transfer_to_account_id",
       options: ["transfer_to_account_id", "payout_reference"].map((key) => [key, t(key)]) });
-    const target = field({ name: "target", label: t("resolve-target"), required: true, maxlength: 64 });
+    const target = field({ name: "target", label: t("resolve-target"), hint: t("resolve-target-hint"), required: true, maxlength: 64 });
     const reason = field({ name: "reason", label: t("reason"), required: true, maxlength: 500 });
     const resolve = async () => {
       const body = { [way.read()]: target.read(), reason: reason.read() };
-      await send(`suspense:${one.suspense_id}`, "POST", `/v1/suspense/${one.suspense_id}:resolve`, body);
+      try {
+        await send(`suspense:${one.suspense_id}`, "POST", `/v1/suspense/${one.suspense_id}:resolve`, body);
+      } catch (problem) {
+        for (const wrong of problem.fields ?? []) if (wrong.field === way.read()) wrong.field = target.name;
+        throw problem;
+      }
       await redraw();
     };
     return [
@@ -42,51 +67,50 @@ export async function suspense({ region, redraw }) {
   });
 }
 
-/** Corrections that wait for a second person. */
+/** Corrections that wait for a second person, and the way to propose one. */
 export async function adjustments({ region, redraw }) {
   const waiting = await all(`/v1/regions/${region}/adjustments`, { states: "ADJUSTMENT_STATE_PROPOSED" }, "adjustments", 200);
-  return list(waiting, (one) => [
-    h("h3", {}, money(one.amount_fen)),
-    h("p", {}, one.reason),
-    h("p", { class: "soft small" }, `${t("proposed-by", { actor: one.proposed_by.actor })} · ${moment(one.proposed_at)} · ${t("account")} ${one.account_id}`),
-    decide(one.adjustment_id, `/v1/adjustments/${one.adjustment_id}:decide`, "decision", redraw,
-      [["ADJUSTMENT_DECISION_APPROVE", "approve"], ["ADJUSTMENT_DECISION_REJECT", "reject"]]),
-  ]);
-}
-
-/** What the institutions' books and ours say differently. */
-export async function differences({ region, signal }) {
-  const { differences: found } = await get("/v1/differences", { region, page_size: 200 }, signal);
-  const rows = found.map((one) => [isoOf(one.date), one.institution_code, one.request_id || one.settlement_id, term("DIFFERENCE_STATE", one.state), one.note]);
-  return rows.length ? table(t("differences"), [t("day"), t("institution"), t("number"), t("state"), t("reason")], rows) : none();
-}
-
-/** The positions of the latest clearing window. */
-export async function positions({ region, signal }) {
-  const { windows } = await get(`/v1/regions/${region}/windows`, { page_size: 1 }, signal);
-  if (!windows.length) return none();
-  const [window] = windows;
-  const found = await all(`/v1/windows/${window.window_id}/positions`, {}, "positions");
-  const rows = found.map((one) => [one.name || one.counter_region, money(one.payable_fen), money(one.receivable_fen), money(one.net_fen)]);
   return [
-    h("p", {}, `${isoOf(window.first_day)} – ${isoOf(window.last_day)} · ${term("WINDOW_STATE", window.state)}`),
-    table(t("positions"), [t("who"), t("payable"), t("receivable"), t("net")], rows, [1, 2, 3]),
+    list(waiting, (one) => [
+      h("h3", {}, money(one.amount_fen)),
+      h("p", {}, one.reason),
+      h("p", { class: "soft small" }, `${t("proposed-by", { actor: one.proposed_by.actor })} · ${moment(one.proposed_at)} · ${t("account")} ${one.account_id}`),
+      decide(one.adjustment_id, `/v1/adjustments/${one.adjustment_id}:decide`, "decision", redraw,
+        [["ADJUSTMENT_DECISION_APPROVE", "approve"], ["ADJUSTMENT_DECISION_REJECT", "reject"]]),
+    ]),
+    proposal(redraw),
   ];
 }
 
-function list(things, show) {
-  return things.length ? h("ul", { class: "plain" }, things.map((one) => h("li", { class: "work" }, show(one)))) : none();
+function proposal(redraw) {
+  const account = field({ name: "account_id", label: t("account-id"), required: true, maxlength: 36 });
+  const sign = field({ name: "sign", label: t("adjust-way"), required: true, value: "", options: [["", t("adjust-add")], ["-", t("adjust-take")]] });
+  sign.input.required = false; // its first choice is the empty text
+  const amount = field({ name: "amount_fen", label: t("amount"), hint: t("yuan"), inputmode: "decimal", required: true });
+  const reason = field({ name: "reason", label: t("reason"), required: true, maxlength: 500 });
+  const propose = async () => {
+    const fen = fenOf(amount.read());
+    if (fen === null) {
+      amount.fail(t("no-amount"));
+      return amount.focus();
+    }
+    await send(`propose:${account.read()}`, "POST", `/v1/accounts/${encodeURIComponent(account.read())}/adjustments`,
+      { amount_fen: `${sign.read()}${fen}`, reason: reason.read() });
+    return redraw();
+  };
+  return h("details", {}, h("summary", {}, t("propose")), h("p", { class: "soft" }, t("propose-text")),
+    form({ fields: [account, sign, amount, reason], button: t("propose"), send: propose }).node);
 }
 
-function none() {
-  return h("p", { class: "soft" }, t("nothing-waits"));
+function list(things, show) {
+  return things.length ? h("ul", { class: "plain" }, things.map((one) => h("li", { class: "work" }, show(one)))) : h("p", { class: "soft" }, t("nothing-waits"));
 }
 
 /** A reason and the buttons that decide; the first of them is the form's own. */
-function decide(id, path, key, redraw, [[first, firstText], [second, secondText]]) {
-  const reason = field({ name: "reason", label: t("reason"), required: true, maxlength: 500 });
+function decide(id, path, key, redraw, [[first, firstText], [second, secondText]], { hint, isNeeded = () => true } = {}) {
+  const reason = field({ name: "reason", label: t("reason"), hint, required: isNeeded(first), maxlength: 500 });
   const by = (value) => async () => {
-    if (!reason.read()) {
+    if (isNeeded(value) && !reason.read()) {
       reason.fail(t("needed"));
       return reason.focus();
     }

@@ -1,27 +1,30 @@
-// The agency: settlements per minute, differences, clearing, risk signals, suspense, corrections.
+// The agency: settlements per minute, clearing, differences, premiums to be had back, risk signals, suspense,
+// corrections.
 
 import { get } from "../app/api.js";
 import { columns, table } from "../app/chart.js";
 import { minuteOf, now } from "../app/dates.js";
 import { h, put } from "../app/dom.js";
-import { problemBox } from "../app/forms.js";
+import { action, problemBox } from "../app/forms.js";
 import { money, sum } from "../app/money.js";
 import { policyOf } from "../app/people.js";
 import { who } from "../app/session.js";
 import { t } from "../app/words.js";
-import { adjustments, differences, positions, risks, suspense } from "./agency-lists.js";
+import { windows } from "./agency-clearing.js";
+import { differences } from "./agency-differences.js";
+import { adjustments, refundsAsked, risks, suspense } from "./agency-lists.js";
 
 const EVERY_MS = 15_000;
 const MINUTES = 60;
 
 export async function show({ signal }) {
   const { subject: region } = who();
-  const sections = { minutes: perMinute, risks, differences, positions, suspense, adjustments };
+  const sections = { minutes: perMinute, windows, differences, "refunds-asked": refundsAsked, risks, suspense, adjustments };
   const nodes = Object.entries(sections).map(([key, make]) => section(key, make, region, signal));
   return h("div", { class: "wide" }, h("h1", {}, t("tab-agency")), h("div", { class: "board" }, nodes));
 }
 
-/** A section that shows itself when its data come; what is not served yet says so plainly. */
+/** A section that shows itself when its data come; what fails there leaves the others as they are. */
 function section(key, make, region, signal) {
   const place = h("div", {}, h("p", { class: "wait" }, t("loading")));
   const draw = async () => {
@@ -29,7 +32,7 @@ function section(key, make, region, signal) {
       put(place, await make({ region, signal, redraw: draw }));
     } catch (problem) {
       if (problem.name === "AbortError" || signal.aborted) return;
-      put(place, problem.reason === "NOT_BUILT" ? notServed(problem) : problemBox(problem));
+      put(place, problemBox(problem), action(t("again"), draw));
     }
   };
   draw();
@@ -38,10 +41,6 @@ function section(key, make, region, signal) {
     signal.addEventListener("abort", () => clearInterval(timer));
   }
   return h("section", { class: "card", id: key }, h("h2", {}, t(key)), place);
-}
-
-function notServed(problem) {
-  return h("div", { class: "box note" }, h("strong", {}, t("not-served")), h("p", { lang: "zh-CN" }, problem.detail));
 }
 
 async function perMinute({ region, signal }) {
@@ -54,7 +53,7 @@ async function perMinute({ region, signal }) {
   return h("div", {},
     h("p", { class: "figures" }, figure("settlements", total("settlements")), figure("refunds", total("refunds")),
       figure("total", money(total("total_fen"))), figure("mutual-aid", money(total("mutual_aid_pay_fen")))),
-    columns(points),
+    columns(t("minutes"), points),
     busy.length > 0 && table(t("minutes-table"), [t("minute"), t("settlements"), t("refunds"), t("total"), t("fund"), t("mutual-aid"), t("cash")],
       busy.map((one) => [minuteOf(one.start), one.settlements, one.refunds, money(one.total_fen), money(one.fund_pay_fen),
         money(one.mutual_aid_pay_fen), money(one.cash_pay_fen)]), [1, 2, 3, 4, 5, 6]));

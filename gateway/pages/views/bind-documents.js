@@ -48,14 +48,14 @@ function placeFor(rule, document, signal) {
   const meter = h("progress", { max: 100, value: 0, hidden: true, "aria-label": t("uploading") });
   const state = h("p", { class: "soft small" });
   const id = newId("file");
-  const file = h("input", { type: "file", id, accept: TYPES.join(","), onchange: () => file.files[0] && take(file.files[0]) });
+  const file = h("input", { type: "file", id, class: "unseen", accept: TYPES.join(","), onchange: () => file.files[0] && take(file.files[0]) });
   const again = action(t("again"), () => send(), { problems });
   again.hidden = true;
 
   function draw() {
     const isPicture = document.file?.type.startsWith("image/");
     document.url ??= isPicture ? URL.createObjectURL(document.file) : undefined;
-    put(picture, document.url ? h("img", { src: document.url, alt: label() }) : h("span", { class: "soft" }, document.file?.name ?? t("no-file")));
+    put(picture, document.url ? h("img", { src: document.url, alt: label() }) : h("span", { class: "soft" }, document.file?.name ?? (document.id ? t("kept-file") : t("no-file"))));
     put(state, document.id ? h("span", { class: "good" }, t("uploaded")) : "");
   }
   function label() {
@@ -104,5 +104,6 @@ function placeFor(rule, document, signal) {
     },
   }, rule.any_of.map((kind) => h("option", { value: kind, selected: kind === document.kind }, term("DOCUMENT_KIND", kind))));
   return h("div", { class: "card place" },
-    h("label", { for: id }, kinds ? term("DOCUMENT_OF", rule.of) : label()), kinds, picture, file, meter, state, problems, again);
+    h("label", { for: id }, kinds ? term("DOCUMENT_OF", rule.of) : label()), kinds, picture, file,
+    h("label", { for: id, class: "button" }, t("choose-file")), meter, state, problems, again);
 }

@@ -15,6 +15,7 @@ import { relativeStep } from "./bind-relative.js";
 import { resultPanel } from "./bind-result.js";
 
 const drafts = new Map(); // by donor: kept while the page lives, so that nothing is typed twice
+const KEPT = "gongji.draft."; // of a citizen also in the tab: a phone may end a page that went to the camera
 
 export async function show({ signal }) {
   return wizard({ donorId: who().subject, signal });
@@ -24,7 +25,9 @@ export async function show({ signal }) {
 export async function wizard({ donorId, atCounter = false, signal, level = "h1" }) {
   const donor = await personOf(donorId, signal);
   const policy = await policyOf(regionOf(donor));
-  if (!drafts.has(donorId)) drafts.set(donorId, { at: 0, documents: [], confirmations: [] });
+  if (!drafts.has(donorId)) drafts.set(donorId, (!atCounter && stored(donorId)) || { at: 0, documents: [], confirmations: [] });
+  const keep = () => !atCounter && drafts.has(donorId) && store(donorId, drafts.get(donorId));
+  document.addEventListener("visibilitychange", keep, { signal });
   const context = { donor, policy, atCounter, draft: drafts.get(donorId), channel: channelOf(policy, atCounter), signal };
   const steps = [relativeStep, documentsStep, commitmentStep, checkStep].filter((one) => one.isNeeded(context));
   const panel = h("div", {});
@@ -49,11 +52,13 @@ export async function wizard({ donorId, atCounter = false, signal, level = "h1" 
   }
   function to(place) {
     context.draft.at = place;
+    keep();
     draw(true);
   }
   async function submit() {
     const answer = await send(`bind:${donorId}`, "POST", "/v1/bindings", application(context));
     drafts.delete(donorId);
+    sessionStorage.removeItem(KEPT + donorId);
     forgetHousehold();
     put(panel, resultPanel(answer, context));
     panel.firstElementChild.focus();
@@ -61,4 +66,14 @@ export async function wizard({ donorId, atCounter = false, signal, level = "h1" 
   if (!context.channel) put(panel, problemBox({ status: 400, title: t("refused"), detail: t("no-channel") }));
   else draw(false);
   return node;
+}
+
+/** What a draft says, without the pictures themselves: what is uploaded is known by its id. */
+function store(donorId, draft) {
+  const documents = draft.documents.map(({ kind, of, id }) => ({ kind, of, id }));
+  sessionStorage.setItem(KEPT + donorId, JSON.stringify({ ...draft, documents }));
+}
+
+function stored(donorId) {
+  return JSON.parse(sessionStorage.getItem(KEPT + donorId) ?? "null");
 }

@@ -54,6 +54,7 @@ export async function show({ signal }) {
     if (!until && !asking && failures && failures < 5) fresh();
   }, 1000);
   signal.addEventListener("abort", () => clearInterval(timer));
+  window.addEventListener("online", () => !until && !asking && fresh(), { signal });
   await fresh();
   return h("div", { class: "code" }, h("h1", {}, t("code-title")), whose && whose.node, problems, square, left, meter,
     h("p", { class: "box note" }, t("own-code-only")));

@@ -1,6 +1,6 @@
 // The counter: a clerk finds a person by certificate and name, and does for them what they would do.
 
-import { call } from "../app/api.js";
+import { all, call } from "../app/api.js";
 import { h, latest, put } from "../app/dom.js";
 import { action, field, form } from "../app/forms.js";
 import { bindingsOf, isCurrent, nameOf } from "../app/people.js";
@@ -66,13 +66,24 @@ async function bindings(person, signal) {
 /** Whose premium the person pays, and the paying. */
 async function premiums(person, signal) {
   const donorId = person.person_id;
-  const given = (await bindingsOf({ donor_id: donorId }, signal)).filter((one) => isCurrent(one) && one.uses.includes("USE_PREMIUM"));
-  if (!given.length) return h("p", { class: "box note" }, t("nobody-bound"));
+  const [bound, paid] = await Promise.all([
+    bindingsOf({ donor_id: donorId }, signal),
+    all("/v1/premium-payments", { donor_id: donorId }, "payments", 200),
+  ]);
+  const given = bound.filter((one) => isCurrent(one) && one.uses.includes("USE_PREMIUM"));
   const place = h("div", {});
   const done = ({ payment }) => put(place, premiumReceipt(payment, signal));
   const fill = latest(place);
   const problems = h("div", {});
   const open = (beneficiaryId) => () => fill(() => premium({ donorId, beneficiaryId, signal, done }));
+  const receipt = (payment) => () => fill(() => premiumReceipt(payment, signal));
   return h("div", {}, h("h3", {}, t("premiums")),
-    h("div", { class: "buttons" }, given.map((one) => action(nameOf(one), open(one.beneficiary_id), { problems }))), problems, place);
+    given.length ? h("div", { class: "buttons" }, given.map((one) => action(nameOf(one), open(one.beneficiary_id), { problems })))
+      : h("p", { class: "box note" }, t("nobody-bound")),
+    paid.length > 0 && h("h3", {}, t("premiums-paid")),
+    h("div", { class: "buttons" }, paid.map((one) => action(paymentName(one), receipt(one), { problems }))), problems, place);
+}
+
+function paymentName({ beneficiary_name, year, insurance, state }) {
+  return `${beneficiary_name} · ${year} ${term("INSURANCE", insurance)} · ${term("PREMIUM_PAYMENT_STATE", state)}`;
 }

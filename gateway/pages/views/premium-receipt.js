@@ -4,11 +4,14 @@ import { get } from "../app/api.js";
 import { isoOf, moment } from "../app/dates.js";
 import { table } from "../app/chart.js";
 import { h, put } from "../app/dom.js";
+import { problemBox } from "../app/forms.js";
 import { money } from "../app/money.js";
+import { who } from "../app/session.js";
 import { t, term } from "../app/words.js";
+import { refundAsking, refundFacts, suspenseBox } from "./premium-refund.js";
 
-const LOOK_MS = 2000;
 const SUBMITTED = "PREMIUM_PAYMENT_STATE_SUBMITTED";
+const LOOK_MS = { [SUBMITTED]: 2000, PREMIUM_PAYMENT_STATE_REFUND_REQUESTED: 10_000 }; // while somebody else decides
 const GOOD = [SUBMITTED, "PREMIUM_PAYMENT_STATE_CONFIRMED"];
 
 export async function show({ params: [id], signal }) {
@@ -16,12 +19,13 @@ export async function show({ params: [id], signal }) {
   return h("div", {}, h("h1", {}, t("receipt")), premiumReceipt(payment, signal));
 }
 
-/** The receipt of a payment; it follows the payment until the tax bureau has answered. */
+/** The receipt of a payment; it follows the payment while the tax bureau or the agency decides. */
 export function premiumReceipt(payment, signal) {
   const node = h("div", {});
   const outcome = h("div", { role: "status" });
   const rest = h("div", {});
-  node.append(outcome, rest);
+  const refund = h("div", {});
+  node.append(outcome, rest, refund);
   let state = "";
   function draw(now) {
     if (now.state === state) return;
@@ -32,23 +36,37 @@ export function premiumReceipt(payment, signal) {
       h("h2", {}, term("PREMIUM_PAYMENT_STATE", state)),
       h("p", { class: "amount" }, money(now.payable_fen)),
       now.reject_reason && h("p", {}, now.reject_reason)));
-    put(rest, legs(now), facts(now), h("div", { class: "buttons" },
-      h("button", { type: "button", class: "button", onclick: () => window.print() }, t("print")),
-      h("a", { class: "button", href: "#/account" }, t("to-account"))));
+    put(rest, now.in_suspense && suspenseBox(money(now.payable_fen), t("suspense-stays")), refusal(now), legs(now), facts(now),
+      h("div", { class: "buttons" },
+        h("button", { type: "button", class: "button", onclick: () => window.print() }, t("print")),
+        who().role === "citizen" && h("a", { class: "button", href: "#/account" }, t("to-account"))));
+    put(refund);
+    refundAsking(now, changed).then((asking) => state === now.state && put(refund, asking), (problem) => put(refund, problemBox(problem)));
+  }
+  function changed(now) {
+    draw(now);
+    follow(now, signal, draw);
+    outcome.scrollIntoView({ block: "center" });
   }
   draw(payment);
-  if (state === SUBMITTED) follow(payment.payment_id, signal, draw);
+  follow(payment, signal, draw);
   return node;
 }
 
-async function follow(id, signal, draw) {
-  while (!signal?.aborted) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+async function follow({ payment_id, state }, signal, draw) {
+  while (state in LOOK_MS) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS[state]));
     if (signal?.aborted) return;
-    const { payment } = await get(`/v1/premium-payments/${id}`, {}, signal).catch(() => ({}));
+    const { payment } = await get(`/v1/premium-payments/${payment_id}`, {}, signal).catch(() => ({}));
     if (payment) draw(payment);
-    if (payment && payment.state !== SUBMITTED) return;
+    if (payment && payment.state !== state) return;
   }
+}
+
+/** A refund that the agency refused, and why; the payment is confirmed as before. */
+function refusal({ state, refund }) {
+  const isRefused = refund?.decision === "PREMIUM_REFUND_DECISION_REJECT" && state === "PREMIUM_PAYMENT_STATE_CONFIRMED";
+  return isRefused && h("p", { class: "box note" }, t("refund-refused", { reason: refund.decision_reason }));
 }
 
 function facts(payment) {
@@ -64,6 +82,7 @@ function facts(payment) {
     ["voucher", payment.tax_voucher_no],
     ["benefit-from", isoOf(payment.benefit_from)],
     ["wait-months", payment.wait_months ? String(payment.wait_months) : ""],
+    ...refundFacts(payment),
     ["number", payment.payment_id],
     ["rules", payment.policy?.blocks.join("、")],
   ];

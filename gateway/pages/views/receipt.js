@@ -4,8 +4,9 @@ import { get } from "../app/api.js";
 import { table } from "../app/chart.js";
 import { moment } from "../app/dates.js";
 import { h } from "../app/dom.js";
-import { money } from "../app/money.js";
+import { money, sum } from "../app/money.js";
 import { isEnglish, t, term } from "../app/words.js";
+import { suspenseBox } from "./premium-refund.js";
 
 export async function show({ params: [id], signal }) {
   const { settlement } = await get(`/v1/settlements/${id}`, {}, signal);
@@ -14,7 +15,7 @@ export async function show({ params: [id], signal }) {
       h("h2", {}, settlement.institution_name),
       h("p", { class: "amount" }, money(settlement.breakdown?.total_fen ?? settlement.legs[0]?.amount_fen)),
       h("p", {}, term("SETTLEMENT_STATE", settlement.state))),
-    whoPaid(settlement), facts(settlement), lines(settlement), refunds(settlement), why(settlement),
+    suspended(settlement), whoPaid(settlement), facts(settlement), lines(settlement), refunds(settlement), why(settlement),
     h("div", { class: "buttons" },
       h("button", { type: "button", class: "button", onclick: () => window.print() }, t("print")),
       h("a", { class: "button", href: "#/records" }, t("tab-records"))));
@@ -46,6 +47,12 @@ function whoPaid({ breakdown, legs }) {
     rows.push([t("cash"), money(breakdown.cash_pay_fen), ""]);
   }
   return table(t("who-paid"), [t("who"), t("amount"), t("given-back")], rows, [1, 2]);
+}
+
+/** What of it was given back to a closed account of the reader's. */
+function suspended({ refunds: back = [] }) {
+  const waiting = back.flatMap((one) => one.legs).filter((leg) => leg.to_suspense);
+  return waiting.length > 0 && suspenseBox(money(sum(waiting.map((leg) => leg.amount_fen))));
 }
 
 function lines({ lines: bought }) {

@@ -40,9 +40,24 @@ $(SET_UP): requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: lint
-lint: setup ## style and formatting
+lint: setup bandit ## style, formatting and security faults
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+.PHONY: bandit
+bandit: setup ## security faults that a reader of the source can see
+	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive src/gongji_svc gateway
+
+# It asks a service, so it is no part of `make test`. What the service doesn't know is an error too.
+.PHONY: audit
+audit: setup ## known vulnerabilities of what is locked; needs the network
+	@$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
+		--progress-spinner off \
+		|| { echo "the audit has findings, or its service could not be asked: see above" >&2; exit 1; }
+
+.PHONY: sbom
+sbom: setup ## the software bill of materials (CycloneDX) of what runs, into build/sbom.json
+	$(BIN)/python -m tests.sbom build/sbom.json
 
 .PHONY: types
 types: setup ## static types, strict
@@ -73,6 +88,11 @@ check-requirements: setup ## docs/requirements.md is up to date
 unit: setup ## the tests; K=words runs those whose name has them
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) $(if $(K),-k "$(K)")
 
+.PHONY: fuzz
+fuzz: setup ## fuzz, SECONDS=600 each: two coverage-guided targets, then a running service; SEED=1, INPUT=file
+	FUZZ_SECONDS=$(or $(SECONDS),600) FUZZ_SEED=$(or $(SEED),1) FUZZ_INPUT=$(INPUT) \
+		$(BIN)/python -m pytest -s tests/fuzz $(if $(INPUT),-k "$(notdir $(patsubst %/,%,$(dir $(INPUT))))")
+
 .PHONY: bench
 bench: setup ## measure one worker and rewrite docs/benchmarks.md, four minutes; ARGS="--rounds 3" and the like
 	$(BIN)/python -m bench $(ARGS)
@@ -80,6 +100,10 @@ bench: setup ## measure one worker and rewrite docs/benchmarks.md, four minutes;
 .PHONY: bench-load
 bench-load: setup ## measure loading a million allocations for docs/benchmarks.md, ten minutes; ARGS="--rounds 1"
 	$(BIN)/python -m bench.allocations $(ARGS)
+
+.PHONY: bench-flood
+bench-flood: setup ## measure what a flood by one till does to another for docs/benchmarks.md, three minutes
+	$(BIN)/python -m bench.flood $(ARGS)
 
 .PHONY: format
 format: setup ## put the code into its format

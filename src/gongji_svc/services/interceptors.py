@@ -22,7 +22,6 @@ from grpc import StatusCode
 
 from gongji_svc.domain.access import Caller
 from gongji_svc.domain.errors import (
-    AccessDenied,
     RateLimited,
     Refusal,
     ServiceUnavailable,
@@ -139,7 +138,7 @@ class Gate:
             method.name, method.server_streaming, _said(context, _TRACEPARENT)
         )
         try:
-            call = await self._admit(method, context, begun)
+            call = await self._admit(context, begun)
             answer = await self._within_limits(method, context, call, serve, body)
         except Refusal as refusal:
             answer = Answer(0, int(code_of(refusal).value[0]), _dump(status_of(refusal)))
@@ -159,18 +158,13 @@ class Gate:
         context.set_trailing_metadata(((_DETAILS, answer.body),))
         return await context.abort(code, status.message)
 
-    async def _admit(self, method: Method, context: Context, begun: Begun) -> Call:
+    async def _admit(self, context: Context, begun: Begun) -> Call:
         if self._closed:
             raise ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
         token, certificate = self._shown(context)
         caller = await self._verifier.caller(token, certificate)
         begun.role = caller.role.value
         caller = replace(caller, origin=self._origin(context, token))
-        try:
-            check_role(caller, method)
-        except AccessDenied as refusal:
-            await self._denials.look(caller, method, b"", refusal.reason.encode())
-            raise
         left_seconds = context.time_remaining()
         if left_seconds is None or left_seconds > _LONGEST_CALL_SECONDS:
             left_seconds = _LONGEST_CALL_SECONDS
@@ -188,6 +182,7 @@ class Gate:
         try:
             entered = standing = limiter.enter(call.caller, method, body)
             context.add_done_callback(lambda _: limiter.leave(entered))  # type: ignore[arg-type]  # its stub names the argument
+            check_role(call.caller, method)
             answer = await serve(call)
         except Refusal as refusal:
             if isinstance(refusal, RateLimited):

@@ -8,6 +8,7 @@ import json
 import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -81,6 +82,11 @@ def _sized(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
+@lru_cache(maxsize=4096)  # most texts of a batch are regions, states and kinds
+def _text(value: str) -> bytes:
+    return _sized(value.encode())
+
+
 # Ids and days within JSON are kept as text.
 dump_json = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False
@@ -93,8 +99,8 @@ _Element = tuple[type[PackedArray], int, int, Callable[..., bytes]]  # class, el
 _ELEMENTS: dict[type[types.TypeEngine[Any]], _Element] = {
     types.BigInteger: (_Bigints, 20, 1016, _fixed("q", None)),
     types.SmallInteger: (_Smallints, 21, 1005, _fixed("h", None)),
-    types.Text: (_Texts, 25, 1009, lambda value: _sized(value.encode())),
-    types.Uuid: (_Uuids, 2950, 2951, lambda value: b"\0\0\0\x10" + value.bytes),
+    types.Text: (_Texts, 25, 1009, _text),
+    types.Uuid: (_Uuids, 2950, 2951, lambda value: b"\0\0\0\x10" + value.int.to_bytes(16)),
     types.LargeBinary: (_Blobs, 17, 1001, _sized),
     types.Date: (_Dates, 1082, 1182, _fixed("i", lambda value: value.toordinal() - _DATE_EPOCH)),
     types.DateTime: (_Instants, 1184, 1185, _fixed("q", _micros)),

@@ -20,12 +20,17 @@ OVERLAYS = tuple(sorted(path.name for path in (FOLDER / "overlays").iterdir()))
 Object = dict[str, Any]
 
 
-@cache
 def built(overlay: str) -> tuple[Object, ...]:
     """All objects of an overlay."""
+    return kustomized(FOLDER / "overlays" / overlay)
+
+
+@cache
+def kustomized(folder: Path) -> tuple[Object, ...]:
+    """All objects that a folder makes."""
     kubectl = Path(sys.executable).with_name("kubectl")
     made = subprocess.run(
-        [str(kubectl), "kustomize", str(FOLDER / "overlays" / overlay)],
+        [str(kubectl), "kustomize", str(folder)],
         capture_output=True,
         text=True,
         check=False,

@@ -93,7 +93,8 @@ def test_the_settings_are_ones_the_program_starts_with(workload: Workload) -> No
     if command in {"serve", "up"} and settings.tls_cert is None:
         check_plaintext(settings, "GONGJI_GRPC_LISTEN", settings.grpc_listen, "")
     if command == "serve":
-        assert (settings.data_key, settings.tls_client_ca) != (None, None)
+        assert None not in (settings.data_key, settings.tls_client_ca, settings.tls_crl)
+        assert settings.jwks.startswith("https://")
 
 
 def test_the_gateway_speaks_tls_to_the_core_although_people_come_in_plain() -> None:
@@ -111,6 +112,9 @@ def test_kubernetes_adds_no_settings_of_its_own(workload: Workload) -> None:
 def test_the_program_listens_on_the_ports_that_are_named(workload: Workload) -> None:
     settings = settings_of(workload)
     listening = {"grpc": settings.grpc_listen.port, "http": settings.http_listen.port}
+    if settings.metrics_listen is not None:
+        assert not settings.metrics_listen.is_loopback
+        listening["metrics"] = settings.metrics_listen.port
     assert workload.ports.items() <= listening.items()
 
 
@@ -130,11 +134,12 @@ def test_every_file_that_is_named_lies_in_a_volume(workload: Workload) -> None:
 
 @every_workload
 def test_a_probe_asks_what_is_there(workload: Workload) -> None:
-    paths = {one.path for one in make_app(Settings("core:1")).routes if isinstance(one, Route)}
+    web = {one.path for one in make_app(Settings("core:1")).routes if isinstance(one, Route)}
+    paths = {"http": web, "metrics": {"/healthz"}}
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
         probe: dict[str, Any] = workload.container.get(kind, {})
         if "httpGet" in probe:
-            assert probe["httpGet"]["path"] in paths
+            assert probe["httpGet"]["path"] in paths[probe["httpGet"]["port"]]
             assert probe["httpGet"]["port"] in workload.ports
         if "exec" in probe:
             python, script, *_ = probe["exec"]["command"]

@@ -1,7 +1,10 @@
 """Migrations: safe from many processes, what tables.py describes, checked at start."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -80,9 +83,29 @@ def test_a_schema_that_is_behind_names_the_command(empty_database: Database) -> 
         migrate.check_schema(tx)
 
 
-def test_a_schema_of_a_newer_release_is_refused_and_left_alone(database: Database) -> None:
-    with Database(database.owner_url) as owned, owned.transaction() as tx:
-        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+@pytest.fixture
+def release(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, str], None]:
+    """Have a release migrate the database that has one revision more than this program."""
+
+    def migrate_by(revision: str, declares: str) -> None:
+        scripts = tmp_path / revision
+        shutil.copytree(migrate._SCRIPTS, scripts)
+        (scripts / "versions" / f"r{revision}_next.py").write_text(
+            f'revision = "{revision}"\ndown_revision = "{migrate.code_revision()}"\n'
+            f"{declares}\n\ndef upgrade() -> None:\n    pass\n"
+        )
+        with monkeypatch.context() as patched:
+            patched.setattr(migrate, "_SCRIPTS", scripts)
+            database.migrate()
+            with database.reader() as tx:
+                migrate.check_schema(tx)
+
+    return migrate_by
+
+
+def expect_refused(database: Database) -> None:
     with pytest.raises(SchemaMismatch, match="9999, which this program does not know"):
         database.migrate()
     with (
@@ -90,6 +113,51 @@ def test_a_schema_of_a_newer_release_is_refused_and_left_alone(database: Databas
         database.reader() as tx,
     ):
         migrate.check_schema(tx)
+
+
+def test_the_release_before_goes_on_where_the_schema_was_only_expanded(
+    database: Database, release: Callable[[str, str], None]
+) -> None:
+    release("9999", "")
+    with database.reader() as tx:
+        migrate.check_schema(tx)
+    database.migrate()
+    with database.reader() as tx:
+        assert migrate.schema_revision(tx) == "9999"
+
+
+def test_a_release_whose_part_of_the_schema_is_gone_is_refused(
+    database: Database, release: Callable[[str, str], None]
+) -> None:
+    release("9999", 'oldest_program = "9999"')
+    expect_refused(database)
+
+
+def test_the_release_that_no_longer_uses_what_is_gone_goes_on(
+    database: Database, release: Callable[[str, str], None]
+) -> None:
+    release("9999", f'oldest_program = "{migrate.code_revision()}"')
+    with database.reader() as tx:
+        migrate.check_schema(tx)
+
+
+def test_a_newer_schema_without_a_note_is_refused_and_left_alone(
+    database: Database, release: Callable[[str, str], None]
+) -> None:
+    release("9999", "")
+    with Database(database.owner_url) as owned, owned.transaction() as tx:
+        tx.execute(text("COMMENT ON TABLE alembic_version IS NULL"))
+    expect_refused(database)
+
+
+def test_the_oldest_program_is_a_revision_and_never_gets_older() -> None:
+    known = [script.revision for script in migrate._scripts().walk_revisions()][::-1]
+    declared = [
+        known.index(script.module.oldest_program)
+        for script in migrate._scripts().walk_revisions()
+        if hasattr(script.module, "oldest_program")
+    ]
+    assert declared == sorted(declared, reverse=True)
 
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty_database: Database) -> None:

@@ -24,5 +24,6 @@ def run(args: argparse.Namespace, config: Config) -> int:
             path = migrate.new_revision(database.owner_url, args.new, tables.metadata)
             print(f"wrote {path}: read it, add the run-time role's rights, then run ruff format")
         else:
-            print(f"the schema is at revision {migrate.code_revision() or 'none'}")
+            with database.reader() as tx:
+                print(f"the schema is at revision {migrate.schema_revision(tx) or 'none'}")
     return 0

@@ -5,7 +5,7 @@ are that serve it.
 import argparse
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +19,8 @@ from gongji_svc.storage.database import Database, row_counts, server_version
 from gongji_svc.storage.figures import Measured, measure
 
 _NO_PORT = "GONGJI_METRICS_LISTEN names no port, so the processes can't be asked"
+_NOBODY = "no process answers on the ports of GONGJI_METRICS_LISTEN"
+_TIME, _DURATION = "_timestamp_seconds", "_seconds"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +41,15 @@ def run(args: argparse.Namespace, config: Config) -> int:
         except migrate.SchemaMismatch as mismatch:
             told["remedy"] = str(mismatch)
         else:
+            if told["schema"] != migrate.code_revision():
+                told["schema"] += f", newer than this program's {migrate.code_revision()}"
             told["waiting"] = {**_figures(measure(tx, timedelta())), "audit": _audit(config)}
             told["processes"] = dict(_processes(config))
             told["rows"] = row_counts(tx)
     if args.json:
         print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        _show(told)
+        _show(told, _NO_PORT if config.metrics_listen is None else _NOBODY)
     return 1 if "remedy" in told else 0
 
 
@@ -73,7 +77,7 @@ def _processes(config: Config) -> Iterator[tuple[str, dict[str, float]]]:
             yield str(address), figures
 
 
-def _show(told: dict[str, Any]) -> None:
+def _show(told: dict[str, Any], nobody: str) -> None:
     console = Console(highlight=False)
     console.print(f"database  {told['database']}\nschema    {told['schema']}", soft_wrap=True)
     if "remedy" in told:
@@ -83,14 +87,23 @@ def _show(told: dict[str, Any]) -> None:
     for address, figures in told["processes"].items():
         _table(console, address, figures)
     if not told["processes"]:
-        console.print(_NO_PORT, soft_wrap=True)
+        console.print(nobody, soft_wrap=True)
     _table(console, "rows", told["rows"])
 
 
 def _table(console: Console, title: str, facts: dict[str, Any]) -> None:
     table = Table(title=title, title_justify="left", show_header=False, title_style="bold")
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right")
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
     for name, fact in facts.items():
-        table.add_row(name, f"{fact:g}" if isinstance(fact, float) else str(fact))
+        table.add_row(name, _said(name.partition(" ")[0].rstrip(","), fact))
     console.print(table)
+
+
+def _said(metric: str, fact: object) -> str:
+    """A figure as people read it."""
+    if not isinstance(fact, float):
+        return str(fact)
+    if metric.endswith(_TIME):
+        return f"{datetime.fromtimestamp(fact, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{fact:.3g} s" if metric.endswith(_DURATION) else f"{fact:g}"

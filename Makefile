@@ -94,8 +94,20 @@ fuzz: setup ## fuzz, SECONDS=600 each: two coverage-guided targets, then a runni
 		$(BIN)/python -m pytest -s tests/fuzz $(if $(INPUT),-k "$(notdir $(patsubst %/,%,$(dir $(INPUT))))")
 
 .PHONY: bench
-bench: setup ## measure one worker and rewrite docs/benchmarks.md, four minutes; ARGS="--rounds 3" and the like
+bench: setup ## measure one worker and rewrite docs/benchmarks.md, ten minutes; ARGS="--rounds 5" and the like
 	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-short
+bench-short: setup ## the same ratios from one short round, a minute; writes nothing
+	$(BIN)/python -m bench --short
+
+.PHONY: bench-memory
+bench-memory: setup ## what the core holds under an hour of load, for docs/benchmarks.md; ARGS="--minutes 10"
+	$(BIN)/python -m bench.memory $(ARGS)
+
+.PHONY: bench-large
+bench-large: setup ## settle among ten million people, for docs/benchmarks.md, 40 GB; ARGS="--persons 100000 --entries 500000"
+	$(BIN)/python -m bench.large $(ARGS)
 
 .PHONY: bench-load
 bench-load: setup ## measure loading a million allocations for docs/benchmarks.md, ten minutes; ARGS="--rounds 1"

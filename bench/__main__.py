@@ -1,58 +1,67 @@
 """`make bench`: everything in one go, from an empty folder to docs/benchmarks.md.
 
-Rule: it needs nothing that runs already and leaves nothing running; its data lies in a folder of
-its own, which is removed.
+Rule: what is answered is kept: all settlements and entries are counted at the end, and without them
+there is no page. `--short` prints the ratios and writes nothing.
 """
 
 import argparse
-import multiprocessing
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 
-import psycopg
-from psycopg.sql import SQL, Identifier
+from bench import report
+from bench.calls import batches, health_checks, settle_once, settlements
+from bench.ground import (
+    PAGE,
+    Ground,
+    Measure,
+    Serving,
+    command,
+    ground,
+    settle_down,
+)
+from bench.load import Measured, Prepared
+from bench.plain import Plain
+from bench.population import Maker, Patient, by_zipf, check_kept, deadlocks, refill, settled
+from bench.rounds import (
+    BATCH,
+    BATCH_SIZE,
+    FAR,
+    FAR_REGIONS,
+    HEALTH,
+    NEAR,
+    NEAR_REGIONS,
+    ONE,
+    PLAIN,
+    SERIES,
+    TOP,
+    ZIPF,
+    Results,
+    Series,
+    in_turn,
+)
+from gongji_svc.storage.database import server_version
 
-from bench import cpu, load, report
-from bench.calls import health_checks, settle_once, settlements
-from bench.cpu import Watched
-from bench.load import Measured, Prepared, Round
-from bench.population import FILLED, Maker, Patient, refill, settled
-from bench.rounds import FAR, FAR_REGIONS, HEALTH, NEAR, NEAR_REGIONS, Results, Series, in_turn
-from gongji_svc.commands.serve import front_settings
-from gongji_svc.config import Address, Config
-from gongji_svc.services.identity import development_key
-from gongji_svc.storage import embedded
-from gongji_svc.storage.database import Database, server_version
-from gongji_svc.storage.embedded import EmbeddedServer
-from gongji_svc.storage.sealing import KeyRing, Sealer
-from gongji_svc.workers import Workers
-
-_LEGS = 3
-_PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-
-Measure = Callable[[Round], Measured]
+_SHORT = {"persons": 12_000, "rounds": 1, "seconds": 1.0}
 
 
 def main() -> int:
     """Measure and write the page."""
     args = _arguments()
-    with tempfile.TemporaryDirectory(prefix="gongji-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL's account passes through when root measures
-        results, version = _run(args, folder)
-    given = sys.argv[1:]
+    with ground() as place:
+        results, version = _run(args, place)
+    if args.short:
+        print(report.ratios(results))
+        return 0
     setting = report.Setting(
-        command="make bench" + (f' ARGS="{" ".join(given)}"' if given else ""),
+        command=command("bench"),
         rounds=args.rounds,
         seconds=args.seconds,
         persons=args.persons,
-        near=NEAR_REGIONS,
-        far=FAR_REGIONS,
         postgres_version=version,
     )
     report.replace_part(args.output, report.page(setting, results))
@@ -64,125 +73,104 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="measure one worker")
     parser.add_argument("--persons", type=int, default=100_000, help="in each population")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
-    parser.add_argument("--output", type=Path, default=_PAGE)
-    return parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--output", type=Path, default=PAGE)
+    parser.add_argument("--short", action="store_true", help="ratios of one short round, no page")
+    args = parser.parse_args()
+    if args.short:
+        vars(args).update(_SHORT)
+    return args
 
 
-def _run(args: argparse.Namespace, folder: Path) -> tuple[Results, str]:
-    """Fill a database, serve it, measure; the results and PostgreSQL's version."""
-    config = Config(data_dir=folder, grpc_listen=Address("127.0.0.1", 0))
-    keys, token_key = KeyRing.make(), development_key(folder)
-    server = embedded.start(folder)
-    with Database(server.runtime_url, owner_url=server.owner_url, server=server) as database:
-        database.migrate()
-        patients = _fill(database, Sealer(keys), args.persons)
-        _settle_down(server)
-        with ExitStack() as running:
-            workers = Workers(front_settings(config, database, keys).dump(), 1)
-            with _errors_to(folder / "server.log"):
-                running.enter_context(workers)
-            port = workers.ports[0]
-            for some in patients.values():
-                settle_once(port, some.pop(), token_key)
-            prepared = {kind: settlements(some, token_key) for kind, some in patients.items()}
-            prepared[HEALTH] = health_checks()
-            (front,) = workers.processes()
-            watched = Watched(front, cpu.child_of(front), _postmaster(server))
-            with _client(port, watched, prepared) as measure:
-                results = _rounds(args, database, measure)
-        with database.reader() as tx:
-            return results, server_version(tx)
+def _run(args: argparse.Namespace, place: Ground) -> tuple[Results, str]:
+    """Fill the database, serve it, measure; the results and PostgreSQL's version."""
+    patients = _fill(place, args.persons)
+    settle_down(place.server)
+    with ExitStack() as running:
+        serving = {count: running.enter_context(place.workers(count)) for count in (1, 2)}
+        port = serving[1].ports[0]
+        for kind in (NEAR, FAR):
+            settle_once(port, patients[kind].pop(), place.token_key)
+        prepared = _prepared(patients, place.token_key)
+        plain = Plain.prepare(place, patients[NEAR])
+        measure = running.enter_context(place.client(serving[1], prepared))
+        taking = _Taking(place, args.seconds, serving, plain, measure)
+        results = taking.rounds(args.rounds)
+    with place.database.reader() as tx:
+        return results, server_version(tx)
 
 
-def _fill(database: Database, sealer: Sealer, persons: int) -> dict[str, list[Patient]]:
-    """Two populations: over few regions, and over many."""
+def _fill(place: Ground, persons: int) -> dict[str, list[Patient]]:
+    """Two populations: over few regions, and over many; and one family among the first."""
     began = time.perf_counter()
-    maker = Maker(database, sealer)
+    maker = Maker(place.database, place.sealer)
     maker.prices()
+    near = maker.population(NEAR_REGIONS, persons)
     patients = {
-        NEAR: maker.population(NEAR_REGIONS, persons),
+        NEAR: near,
         FAR: maker.population(FAR_REGIONS, persons),
+        ONE: maker.one_family(near),
+        ZIPF: by_zipf(near),
     }
     print(f"{2 * persons} persons in {time.perf_counter() - began:.0f} s", flush=True)
     return patients
 
 
-def _settle_down(server: EmbeddedServer) -> None:
-    """Statistics for the planner, and no checkpoint of what was loaded during the rounds.
-
-    As by itself in time: what holds no rows yet is left alone.
-    """
-    with psycopg.connect(server.owner_url, autocommit=True) as owner:
-        for table in FILLED:
-            owner.execute(SQL("VACUUM ANALYZE {}").format(Identifier(table)))
-    with psycopg.connect(server.admin_url, autocommit=True) as admin:
-        admin.execute("CHECKPOINT")
+def _prepared(patients: Mapping[str, list[Patient]], token_key: bytes) -> dict[str, Prepared]:
+    return {
+        HEALTH: health_checks(),
+        BATCH: batches(patients[NEAR], BATCH_SIZE, token_key),
+        **{kind: settlements(some, token_key) for kind, some in patients.items()},
+    }
 
 
-@contextmanager
-def _errors_to(path: Path) -> Iterator[None]:
-    """Start what logs each call on its standard error with that going to a file."""
-    kept = os.dup(sys.stderr.fileno())
-    with path.open("ab") as log:
-        os.dup2(log.fileno(), sys.stderr.fileno())
-    try:
-        yield
-    finally:
-        os.dup2(kept, sys.stderr.fileno())
-        os.close(kept)
+@dataclass(slots=True)
+class _Taking:
+    """The measurements on their way."""
 
+    place: Ground
+    seconds: float
+    serving: Mapping[int, Serving]
+    plain: Plain
+    measure: Measure
+    top_rates: list[float] = field(default_factory=list)
+    answered: int = 0
+    dropped: int = 0
+    taken: int = 0
+    half_rate: float = 0.0
 
-def _postmaster(server: EmbeddedServer) -> int:
-    return int((server.folders.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+    def rounds(self, count: int) -> Results:
+        """All rounds, and the count of what they have left."""
+        database = self.place.database
+        already = settled(database)[0]
+        self.take(TOP)  # warms up, and tells the first round's top rate
+        self.taken = 0
+        results = in_turn(count, self.take)
+        check_kept(database, already, self.answered, self.dropped)
+        if deadlocks(database):
+            raise RuntimeError(f"{deadlocks(database)} deadlocks")
+        return results
 
-
-@contextmanager
-def _client(port: int, watched: Watched, prepared: Mapping[str, Prepared]) -> Iterator[Measure]:
-    """The load client's process; yields what measures a round."""
-    spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
-    client = spawn.Process(target=load.serve, args=(theirs, port, watched))
-    client.start()
-    theirs.close()
-    ours.send(prepared)
-
-    def measure(asked: Round) -> Measured:
-        ours.send(asked)
-        measured = ours.recv()
-        assert isinstance(measured, Measured)  # noqa: S101 - all that a client sends
-        return measured
-
-    try:
-        yield measure
-        ours.send(None)
-    finally:
-        client.join(10)
-        client.kill()
-
-
-def _rounds(args: argparse.Namespace, database: Database, measure: Measure) -> Results:
-    already = settled(database)[0]
-    answered = 0
-
-    def take(series: Series) -> Measured:
-        nonlocal answered
+    def take(self, series: Series) -> Measured:
+        """One measurement, of patients who can pay; the open loops of a round have one rate."""
+        if self.taken % len(SERIES) == 0 and self.top_rates:
+            self.half_rate = median(self.top_rates) / 2
+        self.taken += 1
         if series.kind != HEALTH:
-            refill(database)
-        measured = measure(series.round(args.seconds))
+            refill(self.place.database)
+        serving = self.serving[series.workers]
+        if series.kind == PLAIN:
+            measured = self.plain.measure(self.seconds, serving.watched)
+        else:
+            asked = series.round(self.seconds, self.half_rate)
+            measured = self.measure(replace(asked, ports=serving.ports, watched=serving.watched))
         if series.kind != HEALTH:
-            answered += measured.answered
-        print(f"{series.name:10} {measured.per_second:8.0f} a second", flush=True)
+            self.answered += measured.answered
+            self.dropped += measured.refused
+        if series == TOP:
+            self.top_rates.append(measured.per_second)
+        print(f"{series.name:12} {measured.per_second:8.0f} a second", flush=True)
         return measured
-
-    results = in_turn(args.rounds, take)
-    settlements_kept, entries_kept = settled(database)
-    if (settlements_kept - already, entries_kept) != (answered, _LEGS * settlements_kept):
-        raise RuntimeError(
-            f"{answered} purchases were answered, {settlements_kept - already} are kept with "
-            f"{entries_kept} entries in all: too few persons for rounds so long, or worse"
-        )
-    return results
 
 
 if __name__ == "__main__":

@@ -4,14 +4,16 @@ Rule: a till calls with its own token, and a purchase is whole: three items, mut
 is checked against the card.
 """
 
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import grpc
 
 from bench import http2
-from bench.load import Prepared
-from bench.population import ITEMS, PRICES_FEN, Patient
+from bench.load import REQUEST_ID, Prepared
+from bench.population import ITEMS, LEGS, PRICES_FEN, Patient
 from gongji.v1 import settlement_pb2 as pb
 from gongji.v1 import settlement_pb2_grpc
 from gongji_svc.domain.access import Caller, Role
@@ -19,31 +21,64 @@ from gongji_svc.services.identity import issue_token
 
 _AUTHORITY = "localhost"
 _SETTLE = "/gongji.v1.SettlementService/Settle"
+_BATCH_SETTLE = "/gongji.v1.SettlementService/BatchSettle"
 _CHECK = "/grpc.health.v1.Health/Check"
 _TOKEN_SECONDS = 6 * 3600
-_LEGS = 3
 
 
 def health_checks() -> Prepared:
     """The empty call."""
-    return Prepared([http2.headers(_CHECK, _AUTHORITY)], [(0, b"")], with_request_ids=False)
+    return Prepared([http2.headers(_CHECK, _AUTHORITY)], [(0, b"")])
 
 
 def settlements(patients: Sequence[Patient], token_key: bytes) -> Prepared:
     """A purchase of each patient, in their order."""
-    codes = sorted({patient.institution_code for patient in patients})
-    blocks = [http2.headers(_SETTLE, _AUTHORITY, _bearer(code, token_key)) for code in codes]
-    numbers = {code: number for number, code in enumerate(codes)}
+    blocks, numbers = _tills(_SETTLE, patients, token_key)
     bodies = [
-        (numbers[patient.institution_code], _purchase(patient).SerializeToString())
+        (numbers[patient.institution_code], purchase(patient).SerializeToString())
         for patient in patients
     ]
-    return Prepared(blocks, bodies, with_request_ids=True)
+    return Prepared(blocks, bodies)
+
+
+def batches(patients: Sequence[Patient], size: int, token_key: bytes) -> Prepared:
+    """The same purchases, so many in a call of a till of their region."""
+    by_region: dict[str, list[Patient]] = {}
+    for patient in patients:
+        by_region.setdefault(patient.region, []).append(patient)
+    together = [
+        [replace(one, institution_code=some[start].institution_code) for one in some[start:end]]
+        for some in by_region.values()
+        for start, end in zip(
+            range(0, len(some), size), range(size, len(some) + 1, size), strict=False
+        )
+    ]
+    random.Random(1).shuffle(together)  # noqa: S311 - the same order in every run
+    blocks, numbers = _tills(_BATCH_SETTLE, [some[0] for some in together], token_key)
+    bodies = [
+        (
+            numbers[some[0].institution_code],
+            pb.BatchSettleRequest(
+                settlements=[purchase(one, f".{place}") for place, one in enumerate(some)]
+            ).SerializeToString(),
+        )
+        for some in together
+    ]
+    return Prepared(blocks, bodies, size)
+
+
+def _tills(
+    path: str, patients: Sequence[Patient], token_key: bytes
+) -> tuple[list[bytes], dict[str, int]]:
+    """The header blocks of the tills where they buy, and each till's number."""
+    codes = sorted({patient.institution_code for patient in patients})
+    blocks = [http2.headers(path, _AUTHORITY, _bearer(code, token_key)) for code in codes]
+    return blocks, {code: number for number, code in enumerate(codes)}
 
 
 def settle_once(port: int, patient: Patient, token_key: bytes) -> None:
     """Settle one purchase by an ordinary client, and see that three accounts pay for it."""
-    request = _purchase(patient)
+    request = purchase(patient)
     request.request_id = f"first-{patient.card_no}"
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         answer = settlement_pb2_grpc.SettlementServiceStub(channel).Settle(
@@ -52,12 +87,14 @@ def settle_once(port: int, patient: Patient, token_key: bytes) -> None:
             timeout=30,
         )
     paid = [leg.amount_fen for leg in answer.settlement.legs]
-    if len(paid) != _LEGS or sum(paid) != sum(PRICES_FEN):
+    if len(paid) != LEGS or sum(paid) != sum(PRICES_FEN):
         raise RuntimeError(f"not the purchase that is to be measured: {answer}")
 
 
-def _purchase(patient: Patient) -> pb.SettleRequest:
+def purchase(patient: Patient, place: str = "") -> pb.SettleRequest:
+    """What a till sends; `place` tells the purchases of one call apart."""
     request = pb.SettleRequest(
+        request_id=REQUEST_ID.decode() + place,
         institution_code=patient.institution_code,
         credential=pb.Credential(
             type=pb.CREDENTIAL_TYPE_SOCIAL_CARD,

@@ -5,7 +5,7 @@ client, and everybody else on the machine, who disturbs the measurement.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,20 +19,21 @@ CORES = os.cpu_count() or 1
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The processes of one worker and its database, by number."""
+    """The processes of one worker and its database, by number; of further workers, pairs."""
 
     front: int
     writer: int
     postgres: int
+    more: Sequence[tuple[int, int]] = ()
 
 
 def seconds(watched: Watched) -> dict[str, float]:
     """The processor seconds used so far: front, writer, postgres, client (this process), all."""
     return {
-        "front": _own(watched.front),
-        "writer": _own(watched.writer),
+        "front": own(watched.front) + sum(own(front) for front, _ in watched.more),
+        "writer": own(watched.writer) + sum(own(writer) for _, writer in watched.more),
         "postgres": family(watched.postgres),
-        "client": _own(os.getpid()),
+        "client": own(os.getpid()),
         "all": machine(),
     }
 
@@ -67,7 +68,7 @@ def _processes() -> list[tuple[int, list[str]]]:
     return found
 
 
-def _own(number: int) -> float:
+def own(number: int) -> float:
     fields = _fields(number)
     return (int(fields[_USER]) + int(fields[_SYSTEM])) * _TICK_SECONDS
 
@@ -77,7 +78,7 @@ def family(number: int) -> float:
     fields = _fields(number)
     gone = (int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])) * _TICK_SECONDS
     children = (child for child, fields in _processes() if int(fields[_PPID]) == number)
-    return _own(number) + gone + sum(_own(child) for child in children)
+    return own(number) + gone + sum(own(child) for child in children)
 
 
 def most_memory_mb(number: int) -> float:
@@ -88,6 +89,13 @@ def most_memory_mb(number: int) -> float:
         return 0.0
     found = (line.split() for line in status.splitlines() if line.startswith("VmHWM:"))
     return max((int(words[1]) / 1024 for words in found), default=0.0)
+
+
+def memory_mb(number: int) -> dict[str, float]:
+    """What a process holds now: "rss", and "pss" where what several share is divided."""
+    lines = (_PROC / str(number) / "smaps_rollup").read_text().splitlines()
+    named = {name.lower(): size for name, _, size in (line.partition(":") for line in lines)}
+    return {name: int(named[name].split()[0]) / 1024 for name in ("rss", "pss")}
 
 
 def machine() -> float:

@@ -12,6 +12,8 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6
 ACK = END_STREAM = 0x1
 END_HEADERS = 0x4
 START_WINDOW = 65_535
+MESSAGE_HEAD = 5  # before each message: not compressed, length
+_MOST_DATA = 16_384  # of a frame, unless the server allows more
 
 _HEAD = struct.Struct("!HBBBI")  # length (24 bits as 16 and 8), kind, flags, stream
 _MESSAGE = struct.Struct("!BI")  # gRPC: not compressed, length
@@ -56,7 +58,12 @@ def headers(path: str, authority: str, authorization: str = "") -> bytes:
 def call(stream: int, block: bytes, message: bytes) -> bytes:
     """The frames of a unary call."""
     body = _MESSAGE.pack(0, len(message)) + message
-    return frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, END_STREAM, stream, body)
+    head = frame(HEADERS, END_HEADERS, stream, block)
+    if len(body) <= _MOST_DATA:
+        return head + frame(DATA, END_STREAM, stream, body)
+    parts = [body[start : start + _MOST_DATA] for start in range(0, len(body), _MOST_DATA)]
+    data = [frame(DATA, 0, stream, part) for part in parts[:-1]]
+    return b"".join([head, *data, frame(DATA, END_STREAM, stream, parts[-1])])
 
 
 def frames(buffer: bytearray) -> Iterator[tuple[int, int, int, bytes]]:

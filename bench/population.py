@@ -8,8 +8,8 @@ and without an entry, for nobody reads these books.
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from gongji_svc.domain.binding import Binding, BindingState
@@ -37,12 +37,15 @@ FILLED = (
 """The tables that a population fills."""
 
 ITEMS = 3
+LEGS = 3
 PRICES_FEN = (3680, 2890, 3430)
 OWN_FEN = 3_000
 FIRST_DONOR_MOST_FEN = 4_000
-_DONOR_FEN = 100_000_000
-_PHARMACIES = 337
-_CODES = 1_000
+_ONCE = (FIRST_DONOR_MOST_FEN, None)
+_MANY_TIMES = (FIRST_DONOR_MOST_FEN, OWN_FEN, None)
+_DONOR_FEN = 10_000_000_000
+PHARMACIES = 337
+CODES = 1_000
 _CHUNK = 4_000
 _LONG_AGO = date(2015, 1, 1)
 _WRITES = {table.name: Write(table) for table in tables.metadata.sorted_tables}
@@ -68,6 +71,11 @@ class Patient:
     card_no: str
     institution_code: str
     catalog_codes: tuple[str, ...]
+
+    @property
+    def region(self) -> str:
+        """Where they live and buy."""
+        return self.institution_code[1:7]
 
 
 class _Chunks:
@@ -108,8 +116,8 @@ class Maker:
             packed.register(tx)
             chunks = _Chunks(tx)
             for province in ("150000", "210000"):
-                for number in range(_CODES):
-                    code = _code(number)
+                for number in range(CODES):
+                    code = code_of(number)
                     price = ("A", 0, None, True)
                     row = (province, code, date(2020, 1, 1), f"药品{number}", *price)
                     chunks.add("catalog_items", row)
@@ -127,7 +135,7 @@ class Maker:
 
     def _families(self, chunks: _Chunks, regions: list[str], count: int) -> Iterator[Patient]:
         pharmacies: defaultdict[str, list[str]] = defaultdict(list)
-        for number in range(_PHARMACIES):
+        for number in range(PHARMACIES):
             region = regions[number % len(regions)]
             pharmacies[region].append(self._pharmacy(chunks, region))
         for number in range(count):
@@ -135,15 +143,31 @@ class Maker:
             pharmacy = self._random.choice(pharmacies[region])
             yield self._family(chunks, region, pharmacy)
 
-    def _family(self, chunks: _Chunks, region: str, pharmacy: str) -> Patient:
+    def one_family(self, patients: Sequence[Patient]) -> list[Patient]:
+        """One patient at every pharmacy of a region. The own account is empty after the first
+        purchase, so there is a third donor: three accounts pay all the same.
+        """
+        region = patients[0].region
+        codes = sorted({one.institution_code for one in patients if one.region == region})
+        with self._database.connect() as tx:
+            packed.register(tx)
+            chunks = _Chunks(tx)
+            patient = self._family(chunks, region, codes[0], _MANY_TIMES)
+            chunks.finish()
+        return [replace(patient, institution_code=code) for code in codes]
+
+    def _family(
+        self, chunks: _Chunks, region: str, pharmacy: str, most_fen: Sequence[int | None] = _ONCE
+    ) -> Patient:
+        """A patient, and a donor for each of the most that one pays for a purchase."""
         patient, card_no = self._person(chunks, region, OWN_FEN)
-        limits = (Caps(per_settlement_fen=FIRST_DONOR_MOST_FEN), NO_CAPS)
-        for rank, caps in enumerate(limits, 1):
+        for rank, most in enumerate(most_fen, 1):
+            caps = NO_CAPS if most is None else Caps(per_settlement_fen=most)
             donor, _ = self._person(chunks, region, _DONOR_FEN)
             kept = self._binding(donor, patient, rank, caps)
             chunks.add("bindings", kept.row())
             chunks.add("donor_bindings", kept.donor_row())
-        codes = tuple(_code(number) for number in self._random.sample(range(_CODES), ITEMS))
+        codes = tuple(code_of(number) for number in self._random.sample(range(CODES), ITEMS))
         return Patient(patient.name, card_no, pharmacy, codes)
 
     def _person(self, chunks: _Chunks, region: str, balance_fen: int) -> tuple[Person, str]:
@@ -200,8 +224,28 @@ class Maker:
         return code
 
 
-def _code(number: int) -> str:
+def code_of(number: int) -> str:
+    """An item of the catalogues."""
     return f"XA{number:05d}"
+
+
+def by_zipf(patients: Sequence[Patient]) -> list[Patient]:
+    """The same patients at pharmacies of their regions, of which the k-th is chosen 1/k² as often
+    as the first; as many purchases as there are until a region has no patient left.
+    """
+    chance = random.Random(1)  # noqa: S311 - the same purchases in every run
+    codes = sorted({patient.institution_code for patient in patients}, key=lambda code: code[7:])
+    weights = [1 / place**2 for place in range(1, len(codes) + 1)]
+    waiting: defaultdict[str, list[Patient]] = defaultdict(list)
+    for patient in patients:
+        waiting[patient.region].append(patient)
+    found: list[Patient] = []
+    for code in chance.choices(codes, weights, k=len(patients)):
+        some = waiting[code[1:7]]
+        if not some:
+            break
+        found.append(replace(some.pop(), institution_code=code))
+    return found
 
 
 def refill(database: Database) -> None:
@@ -210,10 +254,38 @@ def refill(database: Database) -> None:
         tx.execute("UPDATE accounts SET balance_fen = %s WHERE balance_fen = 0", [OWN_FEN])
 
 
-def settled(database: Database) -> tuple[int, int]:
-    """How many settlements and how many entries the database holds."""
-    query = "SELECT (SELECT count(*) FROM settlements), (SELECT count(*) FROM entries)"
+def deadlocks(database: Database) -> int:
+    """How many PostgreSQL has seen in this database."""
+    query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    with database.connect() as tx:
+        row = tx.execute(query).fetchone()
+    assert row is not None  # noqa: S101 - there is the one we are in
+    return int(str(row[0]))
+
+
+def settled(database: Database) -> tuple[int, ...]:
+    """How many settlements, entries, journals and answered requests the database holds."""
+    query = """SELECT (SELECT count(*) FROM settlements), (SELECT count(*) FROM entries),
+        (SELECT count(*) FROM ledger_lines),
+        (SELECT count(*) FROM requests WHERE answer IS NOT NULL)"""
     with database.connect() as tx:
         row = tx.execute(query).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
-    return int(str(row[0])), int(str(row[1]))
+    return tuple(int(str(count)) for count in row)
+
+
+def check_kept(
+    database: Database, already: int, answered: int, dropped: int = 0, entries_before: int = 0
+) -> None:
+    """RuntimeError unless what was answered is kept, each with three entries and all that belongs
+    to it; of what was dropped nobody knows.
+    """
+    kept, entries, journals, requests = settled(database)
+    found = kept - already
+    is_whole = (entries - entries_before, journals, requests) == (LEGS * kept, kept, kept)
+    if not (answered <= found <= answered + dropped and is_whole):
+        raise RuntimeError(
+            f"{answered} purchases were answered, {found} are kept; in all {kept} with {entries} "
+            f"entries, {journals} journals and {requests} requests: too few persons for rounds so "
+            "long, or worse"
+        )

@@ -12,7 +12,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.load import Measured
-from bench.rounds import COMPARISONS, SERIES, Results, Series, Spread, compared, spread
+from bench.rounds import (
+    COMPARISONS,
+    FAR_REGIONS,
+    NEAR_REGIONS,
+    PLAIN,
+    SERIES,
+    Results,
+    Series,
+    Spread,
+    compared,
+    spread,
+)
 
 _HEADING = re.compile(r"^(?=# )", re.MULTILINE)
 
@@ -26,12 +37,22 @@ Written by this command, from an empty folder; do not edit:
 One worker (a front and its writer process), the embedded PostgreSQL with fsync and
 synchronous_commit on, and the load client share one machine. Each of {rounds} rounds measures every
 series in turn for {seconds:g} s. A ratio is taken within its round; the tables give the median of
-the rounds and, in brackets, the least and the most.
+the rounds and, in brackets, the least and the most. Why aims are missed is told in
+[performance.md](performance.md).
 
 A Settle is one whole purchase at a pharmacy: three items priced by the catalogue, paid by the own
 account and two donors, with identity, access, idempotency, ledger, counters, receipt and one log
-line. Every answered settlement was found in the database afterwards, with its three entries.
-{persons} persons in families of three live in {near} regions, as many more in {far}.
+line. Every answered settlement was found in the database afterwards, with its three entries;
+PostgreSQL saw no deadlock. {persons} persons in families of three live in {near} regions, as many
+more in {far}. Log level info, metrics on, traces off; the limits of callers
+([settings.md](settings.md)) are off, for one client calls for all tills. Between measurements the
+patients' accounts are filled again.
+
+`pgbench` does the same as plain SQL ([bench/settlement.sql](../bench/settlement.sql)): a
+transaction a settlement, {connections} connections, prepared statements, the same reads, locks and
+rows, on the same database; it checks nothing and makes no texts. One family: its patient's own
+account is empty, so three donors pay. Zipf 2: the k-th pharmacy has 1/k² of the first one's
+purchases. With 2 workers each has half of the connections.
 
 Other programs disturb: where the column "others" of the last table shows more than a few hundredths
 of a core, the rates are too low, and the ratios are rough.
@@ -43,13 +64,18 @@ of a core, the rates are too low, and the ratios are rough.
 ## Rates and latency
 
 Closed loop: the next call starts when one is answered, so latency grows with what is in flight.
+Open loop: calls are due at random moments (Poisson), at half the top rate of Settle, and are timed
+from when they were due, however late they could be sent: coordinated omission is corrected. Dropped
+are the calls that were refused or never answered; they count as slower than all others. Of a
+BatchSettle the rate is that of bills, the latency that of a call.
 
 {rates}
 
 ## Processor time a call, in microseconds
 
 The client writes prepared HTTP/2 frames from a process of its own. "Idle" and "others" are in
-cores: what nobody used, and what other programs took on this machine meanwhile.
+cores: what nobody used, and what other programs took on this machine meanwhile. Of a BatchSettle it
+is the time a bill; beside pgbench the client is pgbench.
 
 {cpu}
 
@@ -67,8 +93,6 @@ class Setting:
     rounds: int
     seconds: float
     persons: int
-    near: int
-    far: int
     postgres_version: str
 
 
@@ -87,9 +111,10 @@ def page(setting: Setting, results: Results) -> str:
         rounds=setting.rounds,
         seconds=setting.seconds,
         persons=f"{setting.persons:,}".replace(",", " "),
-        near=setting.near,
-        far=setting.far,
-        ratios=_ratios(results),
+        near=NEAR_REGIONS,
+        far=FAR_REGIONS,
+        connections=next(series.in_flight for series in SERIES if series.kind == PLAIN),
+        ratios=ratios(results),
         rates=_rates(results),
         cpu=_cpu(results),
         machine=machine(setting.postgres_version),
@@ -102,7 +127,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _ratios(results: Results) -> str:
+def ratios(results: Results) -> str:
+    """The table of ratios, with the aims beside."""
     rows = (
         [one.label, one.beside, f"**{shown(compared(one, results), '.2f')}**", one.aim]
         for one in COMPARISONS
@@ -114,17 +140,26 @@ def _rates(results: Results) -> str:
     def row(series: Series) -> list[str]:
         rounds = results[series.name]
         rate = spread([one.per_second for one in rounds])
-        p50, p99 = (spread([one.latencies_ms[p] for one in rounds]) for p in ("p50", "p99"))
         return [
             series.label,
-            str(series.in_flight),
+            _in_flight(series),
             shown(rate, ".0f"),
-            shown(p50, ".1f"),
-            shown(p99, ".1f"),
+            *(_latency(rounds, p) for p in ("p50", "p99")),
+            str(sum(one.refused for one in rounds)),
         ]
 
-    head = ["call", "in flight", "calls a second", "p50, ms", "p99, ms"]
+    head = ["call", "in flight", "calls a second", "p50, ms", "p99, ms", "dropped"]
     return table(head, [row(series) for series in SERIES])
+
+
+def _in_flight(series: Series) -> str:
+    return str(series.in_flight or "open")
+
+
+def _latency(rounds: Sequence[Measured], name: str) -> str:
+    if not all(one.latencies_ms for one in rounds):
+        return ""
+    return shown(spread([one.latencies_ms[name] for one in rounds]), ".1f")
 
 
 def _cpu(results: Results) -> str:
@@ -136,7 +171,7 @@ def _cpu(results: Results) -> str:
         idle = spread([_idle_cores(one) for one in rounds])
         others = spread([one.cpu_seconds["others"] / one.seconds for one in rounds])
         rest = [shown(idle, ".2f"), shown(others, ".2f")]
-        return [series.label, str(series.in_flight), *calls, *rest]
+        return [series.label, _in_flight(series), *calls, *rest]
 
     head = ["call", "in flight", "front", "writer", "PostgreSQL", "client", "idle", "others"]
     return table(head, [row(series) for series in SERIES])

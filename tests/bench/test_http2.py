@@ -26,3 +26,9 @@ def test_only_status_zero_in_the_trailers_is_success() -> None:
     assert http2.succeeded(b"\0\x0bgrpc-status\x010")
     assert not http2.succeeded(b"\0\x0bgrpc-status\x0213")
     assert not http2.succeeded(b"\0\x0bgrpc-status\x019")
+
+
+def test_a_long_message_is_cut_into_frames_that_every_server_takes() -> None:
+    found = list(http2.frames(bytearray(http2.call(1, b"block", b"x" * 40_000))))
+    data = [(flags, len(payload)) for kind, flags, _, payload in found if kind == http2.DATA]
+    assert data == [(0, 16_384), (0, 16_384), (http2.END_STREAM, 40_005 - 2 * 16_384)]

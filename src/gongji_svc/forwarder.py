@@ -35,6 +35,7 @@ _LAST_CALL = (1 << 32) - 1
 # Two batches: one is written while the next gathers.
 _AT_THE_WRITER = 512
 _LEAST_AT_THE_WRITER = 4
+_CROWD_AT_THE_WRITER = 48  # more tills than one institution has in use at a time
 
 
 @dataclass(slots=True)
@@ -71,7 +72,9 @@ class Forwarder(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._answers = AnswerReader()
         self._waiting: dict[int, tuple[Hashable, asyncio.Future[Answer]]] = {}
-        self._turns = Turns(_AT_THE_WRITER, _LEAST_AT_THE_WRITER, _AT_THE_WRITER)
+        self._turns = Turns(
+            _AT_THE_WRITER, _LEAST_AT_THE_WRITER, _AT_THE_WRITER, crowd=_CROWD_AT_THE_WRITER
+        )
         self._next_call = 0
         self._closing = False
 

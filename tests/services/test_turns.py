@@ -16,13 +16,14 @@ class Queue:
     most: int = 100
     least: int = 8
     alone: int = 100
+    crowd: int = 0
     now: float = 0.0
     turns: Turns = field(init=False)
     begun: list[str] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.turns = Turns(self.most, self.least, self.alone, lambda: self.now)
+        self.turns = Turns(self.most, self.least, self.alone, lambda: self.now, crowd=self.crowd)
 
     async def come(self, caller: str, times: int = 1) -> list[asyncio.Task[None]]:
         """Have a caller come so often, and let who may begin."""
@@ -71,6 +72,20 @@ def test_beside_others_a_flood_has_the_least() -> None:
         assert at.begun.count("quiet") == 1
         await at.go("flood")
         assert at.begun.count("flood") == 8
+
+    asyncio.run(run())
+
+
+def test_a_busy_caller_beside_others_is_no_flood() -> None:
+    async def run() -> None:
+        at = Queue(crowd=40)
+        await at.come("quiet")
+        await at.come("busy", 40)
+        assert at.begun.count("busy") == 40
+        await at.come("busy", 20)
+        assert at.begun.count("busy") == 40
+        await at.go("busy", 36)
+        assert at.begun.count("busy") == 24  # it is no crowd any more
 
     asyncio.run(run())
 

@@ -1,8 +1,9 @@
 """Whose turn it is: callers share what is scarce, and none waits behind another's flood.
 
-Rule: as long as others call too, one caller has at most as much under way as all the others
-together, or `least`; what is beyond waits in a queue of its own, and the queues are served in turn.
-So a flood at most doubles what another waits for. Who is alone has everything.
+Rule: who comes with a crowd, `crowd` calls or more, and others call too, has at most as much under
+way as all the others together, or `least`; what is beyond waits in a queue of its own, and the
+queues are served in turn. So a flood at most doubles what another waits for, and a busy caller is
+none. Who is alone has everything.
 """
 
 import asyncio
@@ -16,13 +17,20 @@ Queue = OrderedDict[asyncio.Future[None], None]
 
 
 class Turns:
-    """So many at once, `most`; `alone` is what one caller may have while nobody else calls. Lives
-    in one event loop.
+    """So many at once, `most`; `alone` is what one caller may have while nobody else calls. With a
+    `crowd` of 0 every caller counts as one. Lives in one event loop.
     """
 
     def __init__(
-        self, most: int, least: int, alone: int, clock: Callable[[], float] = time.monotonic
+        self,
+        most: int,
+        least: int,
+        alone: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        crowd: int = 0,
     ) -> None:
+        self._crowd = crowd
         self._most = most
         self._least = least
         self._alone = alone
@@ -89,6 +97,8 @@ class Turns:
         if self._busy >= self._most:
             return False
         own = self._of.get(caller, 0)
+        if own + len(self._queues.get(caller, ())) < self._crowd:
+            return True
         if own < self._least or own < self._busy - own:
             return True
         others_at = self._others_at if caller == self._caller else self._called_at

@@ -67,6 +67,8 @@ def make_app(
     hears of every request.
     """
     core = Core(settings.core, settings.seconds, settings.upload_seconds, settings.tls)
+    if signals is not None:
+        signals.watch(core.known_until)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:

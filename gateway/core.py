@@ -67,9 +67,15 @@ class Core:
             self._opened = (
                 grpc.aio.insecure_channel(self._target, _OPTIONS)
                 if self._material is None
-                else grpc.aio.secure_channel(self._target, self._material.current, _OPTIONS)
+                else grpc.aio.secure_channel(
+                    self._target, self._material.current.credentials, _OPTIONS
+                )
             )
         return self._opened
+
+    def known_until(self) -> float | None:
+        """When the certificate it shows the core ends, in Unix seconds; None: it shows none."""
+        return None if self._material is None else self._material.current.until
 
     async def watch_files(self) -> None:
         """Look at the certificates again and again; does not end."""

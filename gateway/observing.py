@@ -5,6 +5,7 @@ counts calls, each belongs to a trace, its own or a new one, in which it goes on
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,10 +39,13 @@ class Request(Protocol):
 
 
 class Signals(Protocol):
-    """Who counts requests."""
+    """Who counts requests, and tells for how long the core lets them in."""
 
     def begin(self, traceparent: str) -> Request:
         """A request has come, with this `traceparent`; empty: none."""
+
+    def watch(self, known_until: Callable[[], float | None]) -> None:
+        """Whom to ask when the gateway's certificate ends, in Unix seconds; None: it shows none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,16 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What a channel is opened with, and when the gateway's own certificate ends, in Unix seconds;
+    None: it shows none.
+    """
+
+    credentials: grpc.ChannelCredentials
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tls:
     """Who issued the core's certificate, and the certificate and key that the gateway shows where
     it is asked for one.
@@ -37,29 +47,31 @@ class Tls:
         """All of them."""
         return [one for one in (self.authorities, self.certificate, self.key) if one is not None]
 
-    def credentials(self) -> grpc.ChannelCredentials:
-        """What a channel is opened with; Unusable."""
+    def read(self) -> Shown:
+        """What the files hold; Unusable."""
         authorities = _content(self.authorities)
         _certificate(self.authorities, authorities)
         if self.certificate is None or self.key is None:
-            return grpc.ssl_channel_credentials(authorities)
+            return Shown(grpc.ssl_channel_credentials(authorities), None)
         chain, key = _content(self.certificate), _content(self.key)
         try:
             private = load_pem_private_key(key, None)
         except (ValueError, TypeError) as error:
             raise Unusable(f"{self.key} holds no private key in PEM without a password") from error
-        if private.public_key() != _certificate(self.certificate, chain).public_key():
+        own = _certificate(self.certificate, chain)
+        if private.public_key() != own.public_key():
             raise Unusable(f"{self.key} is not the key of the certificate in {self.certificate}")
-        return grpc.ssl_channel_credentials(authorities, key, chain)
+        credentials = grpc.ssl_channel_credentials(authorities, key, chain)
+        return Shown(credentials, own.not_valid_after_utc.timestamp())
 
 
 class Material:
-    """The credentials that the files hold; the first reading may raise Unusable."""
+    """What the files hold; the first reading may raise Unusable."""
 
     def __init__(self, tls: Tls) -> None:
         self._tls = tls
         self._seen = self._stamps()
-        self.current = tls.credentials()
+        self.current = tls.read()
 
     def look(self) -> bool:
         """Read again if a file is another than when it was last read; whether it was taken."""
@@ -69,7 +81,7 @@ class Material:
         self._seen = stamps
         files = [str(path) for path in self._tls.files]
         try:
-            self.current = self._tls.credentials()
+            self.current = self._tls.read()
         except Unusable as wrong:
             _log.error("a changed file is not used", files=files, why=str(wrong))
             return False

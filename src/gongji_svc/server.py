@@ -150,6 +150,7 @@ class Front:
         """What the front and its writer tell of themselves, as it is just now."""
         yield from self._calls
         yield from self._forwarder
+        yield from self._entrance
         in_use, idle = self._office.database.connections()
         yield "gongji_database_connections", {("in_use",): in_use, ("idle",): idle}
 

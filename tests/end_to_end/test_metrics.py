@@ -5,7 +5,9 @@ and nothing of anybody.
 import json
 import signal
 import socket
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,31 @@ import grpc
 import httpx
 import pytest
 
+from gateway.app import Settings, make_app
+from gateway.tls import Tls
 from gongji.v1 import registry_pb2
 from gongji.v1.registry_pb2_grpc import RegistryServiceStub
+from gongji_svc.commands.gateway import listening
+from gongji_svc.config import Address
 from gongji_svc.domain.access import Caller, Role
+from gongji_svc.services.entrance import TlsFiles
 from gongji_svc.services.identity import development_key, issue_token
+from gongji_svc.services.provider import Provider
 from gongji_svc.signals.catalogue import CATALOGUE
+from gongji_svc.signals.requests import Requests
 from gongji_svc.storage.database import Database
+from tests.authority import AUDIENCE, ISSUER, Authority, Signer, key_set, put
 from tests.commands.program import gongji
 from tests.end_to_end.purchases import ULANQAB, at_work, purchase
 from tests.end_to_end.service import Service, Till, free_address, metadata_of, opened, until
 from tests.signals.scraped import families, health, scrape
 
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
+_OF_THE_ENTRANCE = (
+    ("gongji_certificate_not_after_timestamp_seconds",),
+    ("gongji_crl_next_update_timestamp_seconds",),
+    ("gongji_jwks_read_timestamp_seconds",),
+)
 _SAID = (("traceparent", f"00-{_TRACE}-b7ad6b7169203331-00"),)
 
 
@@ -52,6 +67,54 @@ def test_a_front_tells_of_calls_refusals_and_batches(start: Callable[..., Servic
     assert told["gongji_writer_ready",] == 1
     assert told["gongji_database_connections", "in_use"] == 0
     assert families(address) == {one.name for one in CATALOGUE.values() if one.process == "serve"}
+    assert told.keys().isdisjoint(_OF_THE_ENTRANCE)
+
+
+def test_a_front_behind_tls_tells_until_when_it_lets_callers_in(
+    start: Callable[..., Service], tmp_path: Path
+) -> None:
+    clients, servers, began = Authority("Tills"), Authority("Servers"), time.time()
+    own, due = servers.issue(), datetime.now(UTC).replace(microsecond=0) + timedelta(days=7)
+    names = ("server.pem", "server.key", "clients.pem", "revoked.pem", "jwks.json")
+    contents = (own.pem, own.key, clients.pem, clients.list(due=due), key_set(Signer("1").public))
+    files = [str(put(tmp_path / name, kept)) for name, kept in zip(names, contents, strict=True)]
+    address, gateway = free_address(), clients.issue("gongji:gateway")
+    start(
+        metrics=address,
+        tls=TlsFiles(*files[:4]),
+        provider=Provider(files[4], ISSUER, AUDIENCE),
+        credentials=grpc.ssl_channel_credentials(servers.pem, gateway.key, gateway.pem),
+    )
+    until_when, next_list, read_at = _OF_THE_ENTRANCE
+    told = scrape(address)
+    assert told[until_when] == own.certificate.not_valid_after_utc.timestamp()
+    assert told[next_list] == due.timestamp()
+    assert began <= told[read_at] <= time.time()
+    new = servers.issue(lifetime=timedelta(days=90))
+    put(tmp_path / "server.pem", new.pem)
+    put(tmp_path / "server.key", new.key)
+    renewed = new.certificate.not_valid_after_utc.timestamp()
+    until(lambda: scrape(address)[until_when] == renewed)
+    until(lambda: scrape(address)[read_at] > told[read_at])
+
+
+def test_a_gateway_tells_when_the_certificate_that_it_shows_ends(tmp_path: Path) -> None:
+    authority, requests = Authority(), Requests()
+    first, second = (authority.issue(lifetime=timedelta(days=days)) for days in (30, 90))
+    tls = Tls(*(tmp_path / name for name in ("servers.pem", "own.pem", "own.key")))
+    for path, kept in zip(tls.files, (authority.pem, first.pem, first.key), strict=True):
+        put(path, kept)
+
+    def told() -> object:
+        return dict(requests)["gongji_gateway_certificate_not_after_timestamp_seconds"]
+
+    assert told() == {}
+    app = make_app(Settings(core="127.0.0.1:1", tls=tls), signals=requests)
+    assert told() == {(): first.certificate.not_valid_after_utc.timestamp()}
+    with listening(app, Address("127.0.0.1", 0)):
+        for path, kept in zip(tls.files[1:], (second.pem, second.key), strict=True):
+            put(path, kept)
+        until(lambda: told() == {(): second.certificate.not_valid_after_utc.timestamp()})
 
 
 def test_what_watches_is_a_stream_and_no_call_in_flight(start: Callable[..., Service]) -> None:

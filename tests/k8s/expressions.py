@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from gongji_svc.signals.catalogue import CATALOGUE, Described
 
-# Told by others: Prometheus itself, the kubelet, cert-manager.
+# Told by others: Prometheus itself, the kubelet.
 OTHERS: Mapping[str, frozenset[str]] = {
     "up": frozenset({"job", "pod"}),
     "kubelet_volume_stats_available_bytes": frozenset({"namespace", "persistentvolumeclaim"}),
     "kubelet_volume_stats_capacity_bytes": frozenset({"namespace", "persistentvolumeclaim"}),
-    "certmanager_certificate_expiration_timestamp_seconds": frozenset({"namespace", "name"}),
 }
 _TARGET = {"pod", "namespace"}  # what Prometheus itself adds to each sample
 

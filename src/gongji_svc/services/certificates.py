@@ -38,11 +38,14 @@ _LIST = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOT
 
 @dataclass(frozen=True, slots=True)
 class _Authority:
-    """Who may issue, and the serial numbers it took back; None: lists are not asked for."""
+    """Who may issue, and the serial numbers it took back; None: lists are not asked for. `due`:
+    when its list is out of date, in Unix seconds.
+    """
 
     certificate: x509.Certificate
     revoked: frozenset[int] | None
     is_listed: bool
+    due: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,11 @@ class Certificates:
         self.files = Watched(files, lambda: _authorities(client_ca, crl))
         self._believed = self.files.current
         self._known: dict[bytes, _Known] = {}
+
+    @property
+    def due(self) -> float | None:
+        """When the first authority's revocation list is out of date, in Unix seconds."""
+        return min((one.due for one in self.files.current if one.due is not None), default=None)
 
     def caller(self, pem: bytes) -> Caller | None:
         """Whose certificate it is; None for a gateway, whose calls bring tokens. Unauthenticated
@@ -165,7 +173,9 @@ def _authorities(client_ca: Path, crl: Path | None) -> tuple[_Authority, ...]:
     for certificate in certificates:
         own = [one for one in lists if _signed(one, certificate)]
         serials = frozenset(revoked.serial_number for one in own for revoked in one)
-        authorities.append(_Authority(certificate, serials, bool(own)))
+        dues = [one.next_update_utc.timestamp() for one in own if one.next_update_utc is not None]
+        due = max(dues, default=None)
+        authorities.append(_Authority(certificate, serials, bool(own), due))
     return tuple(authorities)
 
 

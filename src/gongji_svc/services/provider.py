@@ -60,6 +60,7 @@ class ProviderKeys:
         path = Path(jwks)
         self._file = None if self._url else Watched([path], lambda: _keys(content(path), jwks))
         self._fetched: Keys = {}
+        self._fetched_at = 0.0
         self._document = b""
         self._asking = asyncio.Lock()
         self._asked_at = self._due_at = float("-inf")
@@ -68,6 +69,11 @@ class ProviderKeys:
     def current(self) -> Keys:
         """The keys as last read; another object only when they changed."""
         return self._fetched if self._file is None else self._file.current
+
+    @property
+    def read_at(self) -> float:
+        """When they were last read well, in Unix seconds, changed or not; 0: never."""
+        return self._fetched_at if self._file is None else self._file.good_at
 
     async def look(self) -> None:
         """Read them again if the file changed, or when the address is to be asked again."""
@@ -93,6 +99,7 @@ class ProviderKeys:
                     self._fetched = _keys(document, self._url)
                     self._document = document
                     _log.info("the identity provider's keys are read", keys=sorted(self._fetched))
+                self._fetched_at = time.time()
                 wait_seconds = _RENEW_SECONDS
             except Unusable as wrong:
                 _log.error("the identity provider's keys can't be read", why=str(wrong))

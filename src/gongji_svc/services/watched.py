@@ -3,6 +3,7 @@
 Rule: what can't be used as a whole is told in the log and not taken: what was last right goes on.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -20,27 +21,36 @@ class Unusable(Exception):
 
 
 class Watched(Generic[T]):
-    """What `read` makes of these files: `current`. The first reading may raise Unusable."""
+    """What `read` makes of these files: `current`, and when they were last seen to hold it, in Unix
+    seconds: `good_at`. The first reading may raise Unusable.
+    """
 
     def __init__(self, paths: Sequence[Path], read: Callable[[], T]) -> None:
         self._paths = paths
         self._read = read
         self._seen = self._stamps()
         self.current = read()
+        self._is_good = True
+        self.good_at = time.time()
 
     def look(self) -> None:
         """Read again if a file is another than when it was last read."""
         stamps = self._stamps()
-        if stamps == self._seen:
-            return
-        self._seen = stamps
+        if stamps != self._seen:
+            self._seen = stamps
+            self._is_good = self._take()
+        if self._is_good:
+            self.good_at = time.time()
+
+    def _take(self) -> bool:
         files = [str(path) for path in self._paths]
         try:
             self.current = self._read()
         except Unusable as wrong:
             _log.error("a changed file is not used", files=files, why=str(wrong))
-        else:
-            _log.info("a changed file is used", files=files)
+            return False
+        _log.info("a changed file is used", files=files)
+        return True
 
     def _stamps(self) -> list[Stamp]:
         return [_stamp(path) for path in self._paths]

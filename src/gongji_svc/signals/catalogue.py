@@ -89,6 +89,24 @@ CATALOGUE: Mapping[str, Described] = {
                 "state",
                 "The front's pooled connections, in_use or idle.",
             ),
+            (
+                "certificate_not_after_timestamp_seconds",
+                "gauge",
+                "",
+                "When the service's own TLS certificate ends.",
+            ),
+            (
+                "crl_next_update_timestamp_seconds",
+                "gauge",
+                "",
+                "When the first revocation list is out of date.",
+            ),
+            (
+                "jwks_read_timestamp_seconds",
+                "gauge",
+                "",
+                "When the identity provider's keys were last read well; 0: never.",
+            ),
         ),
         *_described(
             "work",
@@ -110,6 +128,12 @@ CATALOGUE: Mapping[str, Described] = {
             ("http_requests_total", "counter", "route verb status", "HTTP requests answered."),
             ("http_request_duration_seconds", "histogram", "route", "How long answers took."),
             ("in_flight_http_requests", "gauge", "", "HTTP requests under way, streams too."),
+            (
+                "gateway_certificate_not_after_timestamp_seconds",
+                "gauge",
+                "",
+                "When the certificate that it shows the core ends.",
+            ),
         ),
     )
 }

@@ -1,11 +1,11 @@
-"""What the gateway tells: its requests in figures, and their spans.
+"""What the gateway tells: its requests in figures, their spans, and its certificate's end.
 
 Rule: a request is told by its route's template; what has none, like a page, is one route.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,7 @@ class Requests:
 
     def __init__(self, spans: "Spans | None" = None) -> None:
         self._spans = spans
+        self._known_until: Callable[[], float | None] = lambda: None
         self._in_flight = 0
         self._answered: defaultdict[Labels, int] = defaultdict(int)
         self._lasted: defaultdict[str, Histogram] = defaultdict(Histogram)
@@ -61,6 +62,10 @@ class Requests:
             return Request(self, given or trace.new(), None, time.perf_counter())
         span, passed_on = self._spans.of_request(given)
         return Request(self, passed_on, span, time.perf_counter())
+
+    def watch(self, known_until: Callable[[], float | None]) -> None:
+        """Whom to ask when the gateway's certificate ends, in Unix seconds; None: it shows none."""
+        self._known_until = known_until
 
     def end(self, request: Request, verb: str, route: str, status: int) -> None:
         """It was answered."""
@@ -76,3 +81,8 @@ class Requests:
         lasted = list(self._lasted.items())
         yield "gongji_http_request_duration_seconds", {(route,): one for route, one in lasted}
         yield "gongji_in_flight_http_requests", {(): self._in_flight}
+        until = self._known_until()
+        yield (
+            "gongji_gateway_certificate_not_after_timestamp_seconds",
+            {} if until is None else {(): until},
+        )

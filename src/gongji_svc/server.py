@@ -61,7 +61,9 @@ _READERS = 16
 # Each upload holds its content in memory; each download holds a connection, as a reader does.
 _UPLOADS = 8
 _DOWNLOADS = 16
-_LEAST_READERS, _UPLOADS_A_CALLER, _DOWNLOADS_A_CALLER = 4, 2, 4
+_READERS_A_CALLER, _UPLOADS_A_CALLER, _DOWNLOADS_A_CALLER = 4, 2, 4
+_HEAVY_BYTES = 64 * 1024  # a bill of a thousand lines; it takes tens of milliseconds to decide
+_SWITCH_SECONDS = 0.0005  # so soon the event loop comes between readers
 # Those that begin at once: after a restart all clients come back, and others read meanwhile.
 _BEGINNINGS = 4
 _MESSAGE_BYTES = 64  # what it costs to keep one
@@ -113,7 +115,8 @@ class Front:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         limiter, denials = Limiter(settings.limits), Denials(self._record)
         self._gate = Gate(self._entrance.verifier, limiter, self._calls, denials)
-        self._reads = Turns(_READERS, _LEAST_READERS, _READERS)
+        self._reads = Turns(_READERS, _READERS_A_CALLER, _READERS_A_CALLER)
+        self._heavy = Turns(1, 1, 1)
         self._uploads = Turns(_UPLOADS, _UPLOADS_A_CALLER, _UPLOADS_A_CALLER)
         self._downloads = Turns(_DOWNLOADS, _DOWNLOADS_A_CALLER, _DOWNLOADS_A_CALLER)
         self._beginnings = asyncio.Semaphore(_BEGINNINGS)
@@ -190,6 +193,8 @@ class Front:
             number = method.number
 
             async def forward(call: Call, body: bytes) -> Answer:
+                if len(body) > _HEAVY_BYTES:
+                    return await self._forward_heavy(number, call, body)
                 return await self._forwarder.forward(
                     number, call.caller, body, call.deadline, call.trace
                 )
@@ -198,13 +203,30 @@ class Front:
         if method.path in routes.READS:
 
             async def answer(call: Call, body: bytes) -> Answer:
-                async with _turn(self._reads, call):
+                heavy = len(body) > _HEAVY_BYTES
+                async with (
+                    _turn(self._heavy, call) if heavy else contextlib.nullcontext(),
+                    _turn(self._reads, call),
+                ):
                     return await self._in_thread(
                         lambda: routes.answer_read(self._office, method, call.caller, body)
                     )
 
             return answer
         return _refuse
+
+    async def _forward_heavy(self, number: int, call: Call, body: bytes) -> Answer:
+        """Forward what keeps the writer long: one at a time, so that others come in between. The
+        turn lasts until the writer has answered, also when the caller is gone.
+        """
+        who = call.caller.who
+        async with _within(call.deadline):
+            await self._heavy.begin(who)
+        forwarding = asyncio.ensure_future(
+            self._forwarder.forward(number, call.caller, body, call.deadline, call.trace)
+        )
+        forwarding.add_done_callback(lambda _: self._heavy.end(who))
+        return await asyncio.shield(forwarding)
 
     def _upload(self, method: Method) -> ClientStream:
         async def receive(call: Call, bodies: AsyncIterator[bytes]) -> Answer:
@@ -355,6 +377,7 @@ def _hung_up(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
 def main(number: int) -> None:
     """Serve until told to stop; the settings are the first line of standard input."""
     logs.configure("front")
+    sys.setswitchinterval(_SWITCH_SECONDS)
     uvloop.run(_serve(FrontSettings.load(sys.stdin.buffer.readline()), number))
 
 

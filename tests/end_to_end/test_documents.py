@@ -246,7 +246,7 @@ _IMPATIENT = """
 from gongji_svc import server
 from gongji_svc.services import interceptors
 interceptors._LONGEST_CALL_SECONDS = 2.0
-server.main()
+server.main(0)
 """
 
 

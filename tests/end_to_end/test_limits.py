@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
@@ -252,3 +253,30 @@ def test_one_persons_uploads_that_say_nothing_leave_room_for_others(
     for one in uploads:
         one.cancel()
     said_enough.set()
+
+
+def test_large_bills_go_one_at_a_time_and_small_ones_in_between(
+    start: Start, builders: Families
+) -> None:
+    service = start()
+    busy, other = builders.institution(ULANQAB), builders.institution(ULANQAB)
+    patient = builders.person(ULANQAB, balance_fen=1_000_000)
+    buyer = builders.person(ULANQAB, balance_fen=1_000_000)
+    done: list[str] = []
+
+    def sell_much() -> None:
+        large = purchase(busy, patient, total_fen=3000)
+        del large.items[:]
+        large.items.extend(line(number, amount_fen=1) for number in range(1, 3001))
+        assert large.ByteSize() > 64 * 1024
+        service.till(busy).settle(large)
+        done.append("large")
+
+    with ThreadPoolExecutor(8) as tills:
+        selling = [tills.submit(sell_much) for _ in range(8)]
+        until(lambda: bool(done), seconds=60)
+        service.till(other).settle(purchase(other, buyer, total_fen=100))
+        done.append("small")
+        for one in selling:
+            one.result()
+    assert done[-1] == "large"

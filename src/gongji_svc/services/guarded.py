@@ -1,7 +1,8 @@
 """gRPC's own services (health, channelz, reflection) behind the same door as ours.
 
-Rule: where certificates are asked for, one that is taken back or has run out is refused here too;
-they need no token, for they tell of nobody. Without certificates nothing stands in between.
+Rule: where certificates are asked for, one that is taken back or has run out is refused here too.
+They need no token, for health and reflection tell of nobody; channelz tells who is connected and
+how busy, so it answers this machine alone.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -9,7 +10,7 @@ from inspect import isasyncgenfunction
 from typing import Any
 
 import grpc
-from grpc_channelz.v1 import channelz, channelz_pb2_grpc
+from grpc_channelz.v1 import channelz, channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
@@ -18,12 +19,15 @@ from grpc_reflection.v1alpha._async import ReflectionServicer
 from gongji_svc.domain.errors import Unauthenticated
 from gongji_svc.services.contract import SERVICES
 from gongji_svc.services.identity import Verifier
-from gongji_svc.services.interceptors import certificate_of
+from gongji_svc.services.interceptors import certificate_of, is_on_this_machine
 
 _REFUSED = "No certificate, or one that is expired or not trusted."
 _SHAPES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
+_ELSEWHERE = "Only from the machine that serves."
+
 Serve = Callable[[Any, Any], Any]
+Check = Callable[[Any], Awaitable[None]]
 
 
 def add_services_of_grpc(
@@ -50,34 +54,45 @@ class _Guarded:
 
     def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
         """Add a service's methods."""
-        if self._verifier.asks_certificates:
-            handlers = {name: self._behind(handler) for name, handler in handlers.items()}
+        checks: list[Check] = [self._check] if self._verifier.asks_certificates else []
+        if service == channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name:
+            checks.append(_check_is_here)
+        for check in checks:
+            handlers = {name: _behind(check, handler) for name, handler in handlers.items()}
         self._server.add_registered_method_handlers(service, handlers)
-
-    def _behind(self, handler: Any) -> Any:
-        """The handler with its one function behind the door."""
-        (shape,) = (shape for shape in _SHAPES if getattr(handler, shape) is not None)
-        serve: Serve = getattr(handler, shape)
-        guarded = self._answers(serve) if isasyncgenfunction(serve) else self._answer(serve)
-        return handler._replace(**{shape: guarded})
-
-    def _answer(self, serve: Serve) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def answer(request: Any, context: Any) -> Any:
-            await self._check(context)
-            return await serve(request, context)
-
-        return answer
-
-    def _answers(self, serve: Serve) -> Callable[[Any, Any], AsyncIterator[Any]]:
-        async def answers(request: Any, context: Any) -> AsyncIterator[Any]:
-            await self._check(context)
-            async for answer in serve(request, context):
-                yield answer
-
-        return answers
 
     async def _check(self, context: Any) -> None:
         try:
             self._verifier.check_certificate(certificate_of(context))
         except Unauthenticated:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, _REFUSED)
+
+
+async def _check_is_here(context: Any) -> None:
+    if not is_on_this_machine(context):
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, _ELSEWHERE)
+
+
+def _behind(check: Check, handler: Any) -> Any:
+    """The handler with its one function behind a check."""
+    (shape,) = (shape for shape in _SHAPES if getattr(handler, shape) is not None)
+    serve: Serve = getattr(handler, shape)
+    guarded = _answers(check, serve) if isasyncgenfunction(serve) else _answer(check, serve)
+    return handler._replace(**{shape: guarded})
+
+
+def _answer(check: Check, serve: Serve) -> Callable[[Any, Any], Awaitable[Any]]:
+    async def answer(request: Any, context: Any) -> Any:
+        await check(context)
+        return await serve(request, context)
+
+    return answer
+
+
+def _answers(check: Check, serve: Serve) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    async def answers(request: Any, context: Any) -> AsyncIterator[Any]:
+        await check(context)
+        async for answer in serve(request, context):
+            yield answer
+
+    return answers

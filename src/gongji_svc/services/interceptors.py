@@ -230,12 +230,10 @@ class Gate:
         """The network address a call comes from. A gateway says its client's: who shows a
         certificate and brings a token, or, where nobody is asked for one, is on this machine.
         """
-        peer = _peer(context)
-        here = _address(peer)
         by_certificate = self._verifier.asks_certificates
-        is_gateway = bool(token) if by_certificate else here is not None and here.is_loopback
+        is_gateway = bool(token) if by_certificate else is_on_this_machine(context)
         said = _address(_said(context, _FORWARDED)) if is_gateway else None
-        return peer if said is None else str(said)
+        return _peer(context) if said is None else str(said)
 
 
 class _Writer:
@@ -306,6 +304,12 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return ip_address(text)
     except ValueError:
         return None
+
+
+def is_on_this_machine(context: Context) -> bool:
+    """Whether a call comes from the machine that serves."""
+    address = _address(_peer(context))
+    return address is not None and address.is_loopback
 
 
 def _dump(status: Status) -> bytes:

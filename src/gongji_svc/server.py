@@ -270,8 +270,15 @@ class Front:
         await loop.run_in_executor(self._readers, record, self._office, denial)
 
     async def _in_thread(self, answer: Callable[[], bytes]) -> Answer:
-        loop = asyncio.get_running_loop()
-        return Answer(0, _OK, await loop.run_in_executor(self._readers, answer))
+        """The answer that a thread makes. A thread can't be stopped: a call that is cancelled keeps
+        its turn until the thread has ended.
+        """
+        making = asyncio.get_running_loop().run_in_executor(self._readers, answer)
+        try:
+            return Answer(0, _OK, await asyncio.shield(making))
+        except asyncio.CancelledError:
+            await asyncio.wait((making,))
+            raise
 
 
 async def _refuse(*_: object) -> NoReturn:

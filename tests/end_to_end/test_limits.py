@@ -280,3 +280,31 @@ def test_large_bills_go_one_at_a_time_and_small_ones_in_between(
         for one in selling:
             one.result()
     assert done[-1] == "large"
+
+
+def test_reads_that_are_cancelled_keep_their_turns_until_they_end(
+    start: Start, builders: Families, database: Database
+) -> None:
+    service = start()
+    person = builders.person(ULANQAB, balance_fen=100)
+    bindings, accounts = BindingServiceStub(service.channel), AccountServiceStub(service.channel)
+    about = metadata_of("citizen", str(person.person_id))
+    listing = binding_pb2.ListBindingsRequest(beneficiary_id=str(person.person_id))
+    account = account_pb2.ListAccountsRequest(person_id=str(person.person_id))
+
+    def waiting() -> int:
+        with database.connect() as tx:
+            row = tx.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+        return 0 if row is None else int(str(row[0]))
+
+    with database.connect() as holding:
+        holding.execute("BEGIN")
+        holding.execute("LOCK TABLE bindings IN ACCESS EXCLUSIVE MODE")
+        reads = [bindings.ListBindings.future(listing, metadata=about) for _ in range(4)]
+        until(lambda: waiting() == 4)
+        for read in reads:
+            read.cancel()
+        with pytest.raises(grpc.RpcError):
+            accounts.ListAccounts(account, metadata=about, timeout=1)
+        holding.execute("ROLLBACK")
+    assert accounts.ListAccounts(account, metadata=about, timeout=30).accounts

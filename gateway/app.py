@@ -28,6 +28,7 @@ from gateway.handlers import Handler, handler_of
 from gateway.limits import RateLimit
 from gateway.observing import ROUTE, Observed, Signals
 from gateway.openapi import document
+from gateway.origin import own_origin
 from gateway.problems import Problem
 from gateway.security import SecurityHeaders
 from gateway.tls import Tls
@@ -58,6 +59,7 @@ class Settings:
     body_seconds: float = 20.0
     calls_per_second: float = 50.0
     burst: int = 200
+    at_once: int = 200
 
 
 def make_app(
@@ -91,7 +93,12 @@ def make_app(
         middleware=[
             Middleware(SecurityHeaders, connect=origin),
             Middleware(Observed, signals=signals),
-            Middleware(RateLimit, per_second=settings.calls_per_second, burst=settings.burst),
+            Middleware(
+                RateLimit,
+                per_second=settings.calls_per_second,
+                burst=settings.burst,
+                at_once=settings.at_once,
+            ),
         ],
         lifespan=lifespan,
         exception_handlers={404: _not_found, 405: _wrong_method},
@@ -141,7 +148,7 @@ def _session_config(settings: Settings) -> Handler:
     async def session_config(request: Request) -> Response:
         issuer = settings.issuer
         if issuer.startswith("/"):
-            issuer = f"{request.url.scheme}://{request.url.netloc}{issuer}"
+            issuer = f"{own_origin(request)}{issuer}"
         config = {"issuer": issuer, "client_id": settings.client_id, "scope": _SCOPE}
         return JSONResponse(config, headers={"cache-control": "no-store"})
 

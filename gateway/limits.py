@@ -7,7 +7,7 @@ flood fills the memory.
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -40,21 +40,33 @@ async def _read(request: Request) -> bytes:
 
 @dataclass(slots=True)
 class RateLimit:
-    """At most `per_second` calls a second from one address, and `burst` at once."""
+    """At most `per_second` calls a second from one address once it has used up a run of `burst`,
+    and at most `at_once` under way, a stream until it ends.
+    """
 
     app: ASGIApp
     per_second: float
     burst: int
+    at_once: int
     _left: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
+    _under_way: Counter[str] = field(default_factory=Counter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on, or refuse it with 429."""
-        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
-            host = (scope.get("client") or ("",))[0]
-            if not self._take(host, time.monotonic()):
-                await _TOO_OFTEN.response()(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self.app(scope, receive, send)
+            return
+        host = (scope.get("client") or ("",))[0]
+        if self._under_way[host] >= self.at_once or not self._take(host, time.monotonic()):
+            await _TOO_OFTEN.response()(scope, receive, send)
+            return
+        self._under_way[host] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._under_way[host] -= 1
+            if not self._under_way[host]:
+                del self._under_way[host]
 
     def _take(self, host: str, now: float) -> bool:
         left, at = self._left.pop(host, (float(self.burst), now))

@@ -127,6 +127,30 @@ def test_the_web_client_is_told_who_signs_people_in(service: Service) -> None:
         assert "connect-src 'self' https://login.example" in policy.split("; ")
 
 
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1@evil.example", "192.0.2.1:80", ""]
+)
+def test_a_host_that_is_not_ours_is_not_told_as_the_issuer(
+    provider: httpx.Client, host: str
+) -> None:
+    issuer = f"{str(provider.base_url).rstrip('/')}{PATH}"
+    headers = {"host": host}
+    assert provider.get("/session-config", headers=headers).json()["issuer"] == issuer
+    told = provider.get(f"{PATH}/.well-known/openid-configuration", headers=headers).json()
+    assert (told["issuer"], told["token_endpoint"]) == (issuer, f"{issuer}/token")
+    asked = {**SignIn(provider).asked, "redirect_uri": f"http://{host}/"}
+    answer = provider.get(f"{PATH}/authorize", params=asked, headers=headers)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1:9090", "[::1]:8080", "localhost"])
+def test_this_machine_is_found_under_each_of_its_own_names(
+    provider: httpx.Client, host: str
+) -> None:
+    answer = provider.get("/session-config", headers={"host": host})
+    assert answer.json()["issuer"] == f"http://{host}{PATH}"
+
+
 def test_a_gateway_without_a_provider_says_so(client: httpx.Client) -> None:
     assert client.get("/session-config").json()["issuer"] == ""
     assert client.get(f"{PATH}/authorize").status_code == 404

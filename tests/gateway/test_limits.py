@@ -8,7 +8,9 @@ import pytest
 
 from gateway import connections
 from gateway.limits import MOST_JSON_BYTES
-from tests.end_to_end.service import Service
+from tests.end_to_end.purchases import HOHHOT
+from tests.end_to_end.service import Service, until
+from tests.families import Families
 from tests.gateway.browser import address_of, before, by
 
 _SOMEBODY = "01a20169-da06-8000-8929-531779b71624"
@@ -73,6 +75,21 @@ def test_who_calls_too_often_is_told_when_to_come_again(service: Service) -> Non
         assert client.get("/openapi.json").status_code == 200  # pages are not counted
         time.sleep(1)
         assert client.get("/v1/policies", headers=_BY).status_code != 429
+
+
+def test_a_stream_counts_as_a_call_under_way_until_it_ends(
+    service: Service, families: Families
+) -> None:
+    owner = families.person(HOHHOT, balance_fen=0)
+    address = f"/v1/accounts/{owner.account_id}/entries:watch"
+    headers = by("citizen", owner)
+    with before(address_of(service), at_once=1) as client:
+        with client.stream("GET", address, headers=headers) as stream:
+            assert stream.status_code == 200
+            answer = client.get("/v1/policies", headers=_BY)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+            assert client.get("/session-config").status_code == 200  # not a call
+        until(lambda: client.get("/v1/policies", headers=_BY).status_code != 429, 20)
 
 
 def test_one_address_does_not_use_up_the_calls_of_another(service: Service) -> None:

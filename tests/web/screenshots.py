@@ -149,6 +149,7 @@ def citizens(started: Browser, url: str) -> None:
     page.wait_for_selector(".quote .amount")
     take(page, "premium")
     page.get_by_role("button", name="确认代缴").first.click()
+    page.get_by_role("button", name="确认扣款").click()
     expect(page.get_by_role("heading", name="缴费成功")).to_be_visible()
     take(page, "premium-receipt")
     _refund(page)

@@ -1,5 +1,7 @@
 """The agency's board: signals, suspense and corrections are dealt with there."""
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from gongji_svc.domain.access import Role
@@ -93,10 +95,12 @@ def test_a_correction_is_proposed_by_one_official_and_decided_by_another(
     page.get_by_label("账户编号", exact=True).fill(str(owner.account_id))
     page.get_by_label("方向").select_option(label="减少余额")
     page.get_by_label("金额").fill("12.5")
+    expect(page.locator("#adjustments details")).to_contain_text("最多可减少¥500.00")
     page.locator("#adjustments details").get_by_label("原因").fill("重复划入")
     page.get_by_role("button", name="提出更正").click()
     waiting = page.locator("#adjustments .work", has_text=str(owner.account_id))
     expect(waiting).to_contain_text("−¥12.50")
+    expect(waiting).to_contain_text(re.compile(r"所有人.\*+ · 账户余额¥500.00"))
     waiting.get_by_label("原因").fill("已核对")
     waiting.get_by_role("button", name="通过", exact=True).click()
     expect(waiting.get_by_role("alert")).to_contain_text("SECOND_ACTOR_REQUIRED")

@@ -4,12 +4,13 @@ that is closed, confirmed and paid.
 Rule: the database begins with a September in which somebody bought: there is a month to close.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from gongji.v1 import clearing_pb2 as pb
 from gongji_svc.domain.access import Role
@@ -87,6 +88,18 @@ def differ(site: Site, day: date = DAY) -> tuple[str, UUID]:
     return pharmacy, settlement_id
 
 
+def found_late(site: Site) -> None:
+    """A difference in September, of a pharmacy that has a purchase which nobody here has."""
+    row = pb.ReconcileRow(request_id="till-0930", total_fen=700, account_pay_fen=700)
+    details(site.land.driver, site.families.institution(HOHHOT), [row], _SEPTEMBER)
+
+
+def first_and_last(dialog: Locator) -> tuple[str, str]:
+    """The days of the window that is to be closed."""
+    day = dialog.get_by_label("最后一日")
+    return str(day.get_attribute("min")), day.input_value()
+
+
 def test_a_difference_is_seen_with_both_books_and_dealt_with(pages: Visits, cleared: Site) -> None:
     pharmacy, _ = differ(cleared)
     page = board(pages)
@@ -101,6 +114,7 @@ def test_a_difference_is_seen_with_both_books_and_dealt_with(pages: Visits, clea
     dialog.get_by_label("说明").fill("机构测试数据，已删除")
     dialog.get_by_role("button", name="处理").click()
     expect(dialog.get_by_text("请选择", exact=True)).to_be_visible()
+    expect(dialog.get_by_label("编号")).to_be_hidden()
     dialog.get_by_label("机构已更正").check()
     dialog.get_by_role("button", name="处理").click()
     expect(dialog).to_have_count(0)
@@ -128,11 +142,24 @@ def test_a_month_is_closed_confirmed_by_another_and_paid(pages: Visits, cleared:
     dialog.get_by_role("button", name=f"确认 {_PERIOD}").click()
     expect(dialog.get_by_role("alert")).to_contain_text("SECOND_ACTOR_REQUIRED")
     page = board(pages, "official-2")
+    late = board(pages, "official-3")
+    found_late(cleared)
     row = page.get_by_role("table", name="清算期").get_by_role("row", name=_PERIOD)
     page.get_by_role("button", name=f"确认 {_PERIOD}").click()
-    page.get_by_role("dialog").get_by_role("button", name=f"确认 {_PERIOD}").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("又发现1条差异")
+    dialog.get_by_role("button", name=f"确认 {_PERIOD}").click()
+    expect(dialog.get_by_text("请填写此项")).to_be_visible()
+    dialog.get_by_label("我知道还有1条差异未处理").check()
+    dialog.get_by_role("button", name=f"确认 {_PERIOD}").click()
     expect(row).to_contain_text("已确认")
+    late.get_by_role("button", name=f"确认 {_PERIOD}").click()
+    late.get_by_label("我知道还有1条差异未处理").check()
+    late.get_by_role("dialog").get_by_role("button", name=f"确认 {_PERIOD}").click()
+    expect(late.locator("#windows [role=alert]")).to_contain_text("WINDOW_STEP_NOT_ALLOWED")
+    expect(late.get_by_role("button", name=f"确认 {_PERIOD}")).to_have_count(0)
     page.get_by_role("button", name=f"登记拨付 {_PERIOD}").click()
+    page.get_by_label("我知道还有1条差异未处理").check()
     page.get_by_label("拨付单号").fill("BF-2025-09")
     page.get_by_role("dialog").get_by_role("button", name=f"登记拨付 {_PERIOD}").click()
     expect(row).to_contain_text("已拨付")
@@ -151,12 +178,52 @@ def test_days_that_are_not_over_are_not_closed_and_it_is_said_why(
     page = board(pages)
     page.locator("#windows").get_by_role("button", name="关账").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label("最后一日")).to_have_attribute("max", "2025-10-14")
+    expect(dialog.get_by_label("最后一日")).to_have_value(re.compile("^2025-(09-30|10-31)$"))
     dialog.get_by_label("最后一日").fill("2025-10-15")
-    dialog.get_by_role("button", name="关账").click()
+    expect(dialog.get_by_role("status")).to_contain_text("2025-10-15尚未结束")
+    dialog.get_by_role("button", name="提前关账").click()
+    expect(dialog.locator("[type=submit]")).to_contain_text("10-14")
+    dialog.get_by_label("最后一日").fill("2025-10-15")
+    dialog.locator("[type=submit]").click()
     expect(dialog.get_by_role("alert")).to_contain_text("尚未结束")
-    dialog.get_by_role("button", name="关闭").click()
+    dialog.get_by_role("button", name="关闭", exact=True).click()
     expect(dialog).to_have_count(0)
+
+
+def test_heading_and_button_name_the_days_that_would_be_closed(
+    pages: Visits, cleared: Site
+) -> None:
+    page = board(pages)
+    page.locator("#windows").get_by_role("button", name="关账").first.click()
+    dialog = page.get_by_role("dialog")
+    first, whole = first_and_last(dialog)
+    dialog.get_by_label("最后一日").fill(f"{first[:8]}07")
+    part = f"关账 {first} – {first[5:8]}07"
+    expect(dialog.get_by_role("heading", name=part)).to_be_visible()
+    expect(dialog.locator("[type=submit]")).to_have_text(part)
+    expect(dialog.get_by_role("status")).to_contain_text("不是整期")
+    dialog.get_by_role("button", name="改回整期").click()
+    expect(dialog.locator("[type=submit]")).to_have_text(f"关账 {first} – {whole[5:]}")
+    assert cleared.land.count("windows WHERE extract(day FROM last_day) = 7") == 0
+
+
+def test_a_correction_here_is_put_into_the_note_with_its_number(
+    pages: Visits, cleared: Site
+) -> None:
+    pharmacy, settlement_id = differ(cleared)
+    page = board(pages)
+    rows = page.locator("#differences table").first.locator("tbody tr", has_text=pharmacy)
+    rows.filter(has_text="金额不符").get_by_role("button").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("已在本系统更正").check()
+    dialog.get_by_label("说明").fill("多收一元")
+    dialog.locator("[type=submit]").click()
+    expect(dialog.get_by_label("更正的编号")).to_have_attribute("aria-invalid", "true")
+    dialog.get_by_label("更正的编号").fill("TF-0815")
+    dialog.locator("[type=submit]").click()
+    expect(dialog).to_have_count(0)
+    kept = "differences WHERE note = '更正编号：TF-0815。多收一元'"
+    assert cleared.land.count(f"{kept} AND settlement_id = '{settlement_id}'") == 1
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])

@@ -20,7 +20,8 @@ def ours() -> Iterator[Path]:
 
 def texts() -> dict[str, tuple[str, str]]:
     """The dictionary."""
-    source = (_PAGES / "app/dictionary.js").read_text(encoding="utf-8")
+    files = sorted(_PAGES.glob("app/dictionary*.js"))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
     return {key: (chinese, english) for key, chinese, english in _TEXT.findall(source)}
 
 
@@ -59,7 +60,7 @@ def test_no_text_is_kept_that_nothing_uses() -> None:
     source = "\n".join(
         path.read_text("utf-8")
         for path in ours()
-        if path.suffix == ".js" and path.stem != "dictionary"
+        if path.suffix == ".js" and not path.stem.startswith("dictionary")
     )
     composed = ("step-", "tab-", "move-", "refund-to-", "way-", "positions-")
     unused = [

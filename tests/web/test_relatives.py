@@ -61,6 +61,32 @@ def test_the_order_of_donors_is_moved_by_buttons_and_saved(visits: Visits, site:
     expect(page.locator(".order h3").first).to_contain_text("乙**")
 
 
+def test_donors_whose_names_look_alike_are_numbered(visits: Visits, site: Site) -> None:
+    child = site.families.person(HOHHOT, insurance=Insurance.RESIDENT)
+    for rank, name in enumerate(("己示例", "己范例"), 1):
+        site.bind(site.families.person(HOHHOT, balance_fen=10_000, name=name), child, rank=rank)
+    page = visits.of(citizen(child), "relatives")
+    expect(page.locator(".order h3")).to_contain_text(["己**（1）", "己**（2）"])
+    expect(page.get_by_text("起绑定")).to_have_count(2)
+    page.get_by_role("button", name="上移己**（2）").click()
+    expect(page.locator(".order h3")).to_contain_text(["己**（2）", "己**（1）"])
+
+
+def test_the_keyboard_is_back_at_the_button_when_a_question_is_closed(
+    visits: Visits, site: Site
+) -> None:
+    donor = site.families.person(HOHHOT, balance_fen=10_000)
+    child = site.families.person(HOHHOT, insurance=Insurance.RESIDENT)
+    site.bind(donor, child)
+    page = visits.of(citizen(donor), "relatives")
+    end = page.get_by_role("button", name="解绑", exact=True).first
+    end.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(end).to_be_focused()
+
+
 def test_the_order_of_donors_is_moved_by_dragging_and_saved(visits: Visits, site: Site) -> None:
     child = site.families.person(HOHHOT, insurance=Insurance.RESIDENT)
     names = ("丙示例", "丁示例", "戊示例")

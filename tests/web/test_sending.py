@@ -13,6 +13,7 @@ from tests.web.conftest import Site, citizen
 from tests.web.steps import accept, fill_in, upload_both_sides
 
 _PAY = "确认代缴 ¥400.00"
+_SURE = "确认扣款 ¥400.00"
 _PAYMENTS = "**/v1/premium-payments"
 
 
@@ -25,9 +26,10 @@ def family(site: Site) -> tuple[Made, Made]:
 
 
 def about_to_pay(visits: Visits, donor: Made, child: Made) -> tuple[Page, list[Any]]:
-    """The page with the button, and the payments it sends from now on."""
+    """The page with the last button, and the payments it sends from now on."""
     page = visits.of(citizen(donor), f"premium/{child}")
-    expect(page.get_by_role("button", name=_PAY)).to_be_visible()
+    page.get_by_role("button", name=_PAY).click()
+    expect(page.get_by_role("button", name=_SURE)).to_be_visible()
     sent: list[Any] = []
     page.on(
         "request", lambda one: sent.append(one.post_data_json) if one.method == "POST" else None
@@ -52,7 +54,7 @@ def lose(route: Route) -> None:
 def test_a_double_click_pays_only_once(visits: Visits, site: Site) -> None:
     donor, child = family(site)
     page, sent = about_to_pay(visits, donor, child)
-    page.get_by_role("button", name=_PAY).dblclick()
+    page.get_by_role("button", name=_SURE).dblclick()
     expect_paid_once(page, site, donor)
     assert len(sent) == 1
 
@@ -64,7 +66,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_by_the_same_request(
     donor, child = family(site)
     page, sent = about_to_pay(visits, donor, child)
     page.route(_PAYMENTS, lose, times=1)
-    page.get_by_role("button", name=_PAY).click()
+    page.get_by_role("button", name=_SURE).click()
     expect_paid_once(page, site, donor)
     assert len(sent) == 2
     assert sent[0] == sent[1]
@@ -74,7 +76,7 @@ def test_an_offline_moment_is_waited_out_and_told(visits: Visits, site: Site) ->
     donor, child = family(site)
     page, sent = about_to_pay(visits, donor, child)
     page.context.set_offline(True)
-    page.get_by_role("button", name=_PAY).click()
+    page.get_by_role("button", name=_SURE).click()
     expect(page.get_by_text("尚未收到答复")).to_be_visible()
     page.context.set_offline(False)
     expect_paid_once(page, site, donor)
@@ -101,7 +103,7 @@ def test_a_page_that_is_reloaded_sends_what_had_no_answer(visits: Visits, site: 
     donor, child = family(site)
     page, sent = about_to_pay(visits, donor, child)
     page.route(_PAYMENTS, lambda route: route.abort())
-    page.get_by_role("button", name=_PAY).click()
+    page.get_by_role("button", name=_SURE).click()
     expect(page.get_by_text("尚未收到答复")).to_be_visible()
     page.unroute(_PAYMENTS)
     page.reload()
@@ -115,7 +117,7 @@ def test_what_is_refused_is_said_and_not_sent_again(visits: Visits, site: Site) 
     page, sent = about_to_pay(visits, donor, child)
     with site.land.database.connect() as tx:
         tx.execute("UPDATE accounts SET balance_fen = 1 WHERE person_id = %s", [donor.person_id])
-    page.get_by_role("button", name=_PAY).click()
+    page.get_by_role("button", name=_SURE).click()
     expect(page.get_by_role("alert")).to_contain_text("余额")
     assert len(sent) == 1
     assert page.evaluate("Object.keys(sessionStorage)") == ["gongji.tokens"]
@@ -151,3 +153,16 @@ def test_a_page_that_the_phone_ends_at_the_camera_has_kept_what_was_filled_in(
     page.get_by_role("button", name="提交申请").click()
     expect(page.get_by_role("heading", name="绑定成功")).to_be_visible()
     assert page.evaluate("Object.keys(sessionStorage)") == ["gongji.tokens"]
+
+
+def test_a_payment_is_not_made_without_a_second_yes(visits: Visits, site: Site) -> None:
+    donor, child = family(site)
+    page, sent = about_to_pay(visits, donor, child)
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("2026 · 城乡居民医保")
+    expect(dialog).to_contain_text("¥400.00")
+    expect(dialog).to_contain_text("（本人）")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("button", name=_PAY)).to_be_focused()
+    assert sent == []

@@ -85,5 +85,6 @@ def test_a_clerk_binds_for_somebody_who_came_to_the_counter(visits: Visits, site
     page.get_by_role("button", name="代缴保费").click()
     page.get_by_role("button", name="（子女").click()
     page.get_by_role("button", name="确认代缴 ¥400.00").click()
+    page.get_by_role("button", name="确认扣款 ¥400.00").click()
     expect(page.get_by_role("heading", name="缴费成功")).to_be_visible()
     assert site.land.balances()[donor.person_id] == 10_000

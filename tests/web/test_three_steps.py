@@ -1,5 +1,7 @@
 """The citizen's three steps on a phone, from signing in to the receipt: bind, pay, confirm."""
 
+from dataclasses import replace
+
 import pytest
 from playwright.sync_api import expect
 
@@ -32,14 +34,17 @@ def test_a_donor_signs_in_binds_her_mother_pays_and_reads_the_receipt(
     # 2 pay
     page.get_by_role("link", name="去付款").click()
     page.get_by_role("link", name="缴纳保费").click()
+    expect(page.get_by_text("为 王**（父母")).to_be_visible()
     page.get_by_role("button", name="确认代缴 ¥400.00").click()
+    expect(page.get_by_role("dialog")).to_contain_text("王小明（本人）")
+    page.get_by_role("button", name="确认扣款 ¥400.00").click()
     # 3 confirm
     expect(page.get_by_role("heading", name="凭据")).to_be_visible()
     expect(page.get_by_role("heading", name="缴费成功")).to_be_visible()
     row = page.get_by_role("row", name="个人账户")
     expect(row).to_contain_text("王** · 个人账户")
     expect(row).to_contain_text("¥400.00")
-    expect(page.get_by_text("000000@2024-01-01")).to_be_visible()
+    expect(page.get_by_text("全国 2024-01-01 起")).to_be_visible()
     assert site.land.balances()[site.donor.person_id] == 60_000
 
 
@@ -86,6 +91,25 @@ def test_a_field_that_is_wrong_says_so_at_its_place(visits: Visits, site: Site) 
     name = page.get_by_label("家人姓名")
     expect(name).to_have_attribute("aria-invalid", "true")
     expect(name).to_be_focused()
+
+
+def test_a_number_with_a_wrong_check_digit_is_told_before_any_picture(
+    visits: Visits, site: Site
+) -> None:
+    donor = site.families.person(HOHHOT, balance_fen=50_000)
+    child = site.families.person(HOHHOT, insurance=Insurance.RESIDENT)
+    right = child.certificate_number
+    wrong = right[:-1] + ("1" if right[-1] != "1" else "2")
+    page = visits.of(citizen(donor), "bind")
+    fill_in(page, replace(child, name="王<b>", certificate_number=wrong))
+    expect(page.get_by_text("姓名里不能有 < >")).to_be_visible()
+    number = page.get_by_label("证件号码")
+    expect(page.get_by_text("身份证号码有误")).to_be_visible()
+    expect(number).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("家人姓名").fill(child.name)
+    number.fill(right)
+    page.get_by_role("button", name="下一步").click()
+    expect(page.get_by_label("身份证人像面")).to_be_attached()
 
 
 @pytest.mark.requirement("HOH-09")

@@ -37,14 +37,17 @@ export function columns(title, points) {
     h("div", { class: "ends soft small", "aria-hidden": "true" }, h("span", {}, points[0]?.label), h("span", {}, points.at(-1)?.label)));
 }
 
-/** A table: a caption, headings, and rows of cells; cells of `numbers` columns stand to the right. */
+/** A table: a caption, headings, and rows of cells; cells of `numbers` columns stand to the right.
+ * Its roles are written out: in large type on a phone its rows are cards, and stay rows for a screen reader. */
 export function table(caption, headings, rows, numbers = []) {
   const kind = (place) => (numbers.includes(place) ? "number" : undefined);
   return h("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption },
-    h("table", {},
+    h("table", { role: "table" },
       h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, headings.map((text, place) => h("th", { scope: "col", class: kind(place) }, text)))),
-      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, place) => h("td", { class: kind(place) }, cell)))))));
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
+        headings.map((text, place) => h("th", { role: "columnheader", scope: "col", class: kind(place) }, text)))),
+      h("tbody", { role: "rowgroup" }, rows.map((cells) => h("tr", { role: "row" },
+        cells.map((cell, place) => h("td", { role: "cell", class: kind(place), "data-label": headings[place] }, cell)))))));
 }
 
 function drawing(title, says, viewBox, children, more = {}) {

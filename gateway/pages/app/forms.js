@@ -134,11 +134,12 @@ export function showProblem(place, problem, fields = []) {
 export function problemBox(problem, rest = []) {
   const isLost = problem.isUnknown && !problem.status;
   const isProblem = problem.status > 0;
+  const isTheirs = isProblem && problem.isUnknown !== undefined; // what the page itself refuses is in its language
   const text = isLost ? t("offline") : isProblem ? problem.detail || problem.title : t("fault");
   return h("div", { class: "box bad", role: "alert", tabindex: -1 },
     h("strong", {}, isProblem && !isEnglish() ? problem.title || t("refused") : t("refused")),
-    isEnglish() && problem.detailEn && h("p", {}, problem.detailEn),
-    h("p", { lang: isProblem ? "zh-CN" : undefined }, text),
+    isEnglish() && isTheirs && h("p", {}, problem.detailEn || t("chinese-reasons")),
+    h("p", { lang: isTheirs ? "zh-CN" : undefined }, text),
     rest.length > 0 && h("ul", {}, rest.map((one) => h("li", { lang: "zh-CN" }, one))),
     problem.reason && h("p", { class: "soft small" }, problem.reason),
     problem.status === 401 && h("button", { type: "button", class: "button", onclick: () => location.reload() }, t("sign-in-again")));

@@ -19,8 +19,13 @@ export function readLimits(fields) {
   for (const one of fields) {
     if (!one.read()) continue;
     const fen = fenOf(one.read());
-    if (fen === null) throw { status: 400, title: t("refused"), detail: t("no-amount"), fields: [{ field: one.name, description: t("no-amount") }] };
+    if (fen === null) throw refused(one, t("no-amount"));
+    if (BigInt(fen) === 0n) throw refused(one, t("no-zero-limit"));
     limits[one.name] = fen;
   }
   return Object.keys(limits).length ? limits : undefined;
+}
+
+function refused({ name }, text) {
+  return { status: 400, title: t("refused"), detail: text, fields: [{ field: name, description: text }] };
 }

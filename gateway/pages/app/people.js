@@ -33,6 +33,17 @@ export function policyOf(region) {
   return policies.get(region);
 }
 
+let names; // of regions, by code
+
+/** The names of the regions served: a Map by code. */
+export function regionNames() {
+  names ??= all("/v1/policies", {}, "policies").then((found) => new Map(found.map((one) => [one.region, one.region_name])));
+  names.catch(() => {
+    names = undefined;
+  });
+  return names;
+}
+
 /** Bindings of a donor or a beneficiary, in the order in which they were applied for. */
 export function bindingsOf(query, signal) {
   return all("/v1/bindings", query, "bindings", 5000).then((found) => {
@@ -50,6 +61,16 @@ export function isCurrent(binding) {
 export function nameOf(binding) {
   const phone = binding.beneficiary_phone?.slice(-4);
   return `${binding.beneficiary_name}（${term("RELATION", binding.relation)}${phone ? ` · ${t("phone-end", { phone })}` : ""}）`;
+}
+
+/** Donors' masked names by binding id; those that look alike are numbered in this order, as on receipts. */
+export function donorNames(bindings) {
+  const seen = new Map();
+  const count = (name) => bindings.filter((one) => one.donor_name === name).length;
+  return new Map(bindings.map(({ binding_id, donor_name: name }) => {
+    seen.set(name, (seen.get(name) ?? 0) + 1);
+    return [binding_id, count(name) > 1 ? `${name}（${seen.get(name)}）` : name];
+  }));
 }
 
 let wards; // of whoever is signed in: [{id, name}]

@@ -17,8 +17,16 @@ let after = () => {};
 
 /** The name and the arguments of the address: {name, params}. */
 export function here() {
-  const [name = "", ...params] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const [name = "", ...params] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
   return { name, params };
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // no such room or number; said as for any other
+  }
 }
 
 /** Goes to another room. */

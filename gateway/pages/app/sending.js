@@ -2,6 +2,7 @@
 // stored with the body before it is sent, and the same is sent again until there is an answer.
 
 import { call } from "./api.js";
+import { kept as read } from "./kept.js";
 import { who } from "./session.js";
 
 const PREFIX = "gongji.unanswered.";
@@ -82,7 +83,7 @@ function forget(name) {
 
 /** What whoever is signed in sent under this name and has no answer to; nobody sends for another. */
 function kept(name) {
-  const action = JSON.parse(sessionStorage.getItem(PREFIX + name) ?? "null");
+  const action = read(PREFIX + name);
   return action?.who === me() ? action : null;
 }
 

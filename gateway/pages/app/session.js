@@ -1,6 +1,8 @@
 // Who is signed in: OpenID Connect, authorization code with PKCE, as a public client.
 // Tokens live in sessionStorage: they end with the tab, and no other tab sees them.
 
+import { kept as stored } from "./kept.js";
+
 const TOKENS = "gongji.tokens";
 const ASKED = "gongji.asked";
 
@@ -120,10 +122,6 @@ async function config() {
 
 function keep(tokens) {
   sessionStorage.setItem(TOKENS, JSON.stringify(tokens));
-}
-
-function stored(name) {
-  return JSON.parse(sessionStorage.getItem(name) ?? "null");
 }
 
 function claimsOf(jwt) {

@@ -1,5 +1,6 @@
-// What the pages say, in both languages: the logic. The texts are in dictionary.js and terms.js.
+// What the pages say, in both languages: the logic. The texts are in dictionary*.js and terms.js.
 
+import { FAMILY } from "./dictionary-family.js";
 import { TEXTS } from "./dictionary.js";
 import { both } from "./terms.js";
 
@@ -26,8 +27,13 @@ export function setLarge(value) {
 
 /** A text by its key, with `{name}` filled in. */
 export function t(key, values = {}) {
-  const text = (TEXTS[key] ?? [key, key])[english ? 1 : 0];
+  const text = (TEXTS[key] ?? FAMILY[key] ?? [key, key])[english ? 1 : 0];
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** Texts one after the other; what is empty is left out. */
+export function listed(texts) {
+  return texts.filter(Boolean).join(english ? ", " : "、");
 }
 
 /** A value of the contract, such as ("RELATION", "RELATION_PARENT"). */

@@ -8,6 +8,7 @@ import { action, problemBox } from "../app/forms.js";
 import { money, sum } from "../app/money.js";
 import { bindingsOf, nameOf, policyOf } from "../app/people.js";
 import { who } from "../app/session.js";
+import { whyList } from "../app/sources.js";
 import { listen } from "../app/stream.js";
 import { isEnglish, t, term } from "../app/words.js";
 import { suspenseOf } from "./account-suspense.js";
@@ -26,7 +27,7 @@ export async function show({ signal }) {
 }
 
 async function accountRoom(account, names, signal) {
-  await policyOf(account.region).catch(() => null); // tells which day it is
+  const policy = await policyOf(account.region).catch(() => null); // tells which day it is
   const [list, year, { holds }, waits] = await Promise.all([
     get(`/v1/accounts/${account.account_id}/entries`, { page_size: PAGE }, signal),
     all(`/v1/accounts/${account.account_id}/entries`, { occurred_from: firstOfYear() }, "entries", 5000),
@@ -40,7 +41,7 @@ async function accountRoom(account, names, signal) {
   function draw(now) {
     if (BigInt(now.seq) < BigInt(shown.seq)) return; // an older answer that came late
     shown = now;
-    put(head, balance(now), now.state !== "ACCOUNT_STATE_OPEN" && stateNote(now), waits, holds.length > 0 && holdTable(holds));
+    put(head, balance(now, policy?.region_name), now.state !== "ACCOUNT_STATE_OPEN" && stateNote(now), waits, holds.length > 0 && holdTable(holds));
     put(spent, whereTo(year, names));
   }
   draw(account);
@@ -61,14 +62,14 @@ function firstOfYear() {
   return `${today().slice(0, 4)}-01-01T00:00:00+08:00`;
 }
 
-function balance(account) {
-  const steps = account.why.map((one) => h("li", {}, h("span", {}, isEnglish() ? one.text_en : one.text), h("small", {}, one.source)));
+function balance(account, region) {
+  const steps = whyList(account.why, (one) => h("span", {}, isEnglish() ? one.text_en : one.text), region);
   return h("div", {},
     h("div", { class: "balance" },
       h("span", {}, `${term("ACCOUNT_KIND", account.kind)} · ${term("ACCOUNT_STATE", account.state)}`),
       h("strong", { "data-balance": account.balance_fen }, money(account.balance_fen)),
       h("span", { class: "small" }, `${t("spendable")} ${money(account.spendable_fen)} · ${t("shareable")} ${money(account.shareable_fen)}`)),
-    h("details", {}, h("summary", {}, t("why")), h("ol", { class: "why" }, steps)));
+    h("details", {}, h("summary", {}, t("why")), steps));
 }
 
 /** What a frozen or closed account can't do, and whom to ask. */

@@ -5,11 +5,12 @@ import { all, get } from "../app/api.js";
 import { bars, sides, table } from "../app/chart.js";
 import { dateOf, isoOf, moment, today } from "../app/dates.js";
 import { askForm } from "../app/dialog.js";
-import { h, latest } from "../app/dom.js";
-import { action, field, showProblem } from "../app/forms.js";
+import { h, latest, put } from "../app/dom.js";
+import { action, field, showProblem, tick } from "../app/forms.js";
 import { money } from "../app/money.js";
 import { send } from "../app/sending.js";
 import { t, term } from "../app/words.js";
+import { firstOf } from "./agency-first.js";
 
 const WINDOWS = 12;
 const DRAWN = 10; // of the greatest; the table has all
@@ -58,26 +59,71 @@ function nextStep(one, redraw) {
   return action(t(key), () => askStep(one, state, heading, redraw), { kind: "main", "aria-label": heading });
 }
 
-function askStep(one, state, heading, redraw) {
-  const yesterday = new Date(Date.parse(today()) - DAY_MS).toISOString().slice(0, 10);
-  const end = isoOf(one.last_day);
-  const lastDay = field({ name: "last_day", label: t("last-day"), type: "date", required: true, min: isoOf(one.first_day), max: yesterday,
-    value: end < today() ? end : yesterday });
+async function askStep(drawn, state, heading, redraw) {
+  if (state === "OPEN") return askClose(drawn, redraw);
+  const { window: one } = await get(`/v1/windows/${drawn.window_id}`); // differences may have been found since it was drawn
+  const count = one.open_differences;
   const reference = field({ name: "payment_reference", label: t("payment-reference"), maxlength: 64 });
+  const known = tick({ name: "known", label: t("late-differences-known", { count }) });
   const ways = {
-    OPEN: { path: `/v1/regions/${one.region}/windows:close`, fields: [lastDay], text: "close-window-text",
-      body: () => ({ window_id: one.window_id, last_day: dateOf(lastDay.read()) }) },
-    CLOSED: { path: `/v1/windows/${one.window_id}:confirm`, fields: [], text: "confirm-window-text", body: () => ({}) },
-    CONFIRMED: { path: `/v1/windows/${one.window_id}:settle`, fields: [reference], text: "settle-window-text",
-      body: () => ({ payment_reference: reference.read() }) },
+    CLOSED: { verb: "confirm", fields: [], text: "confirm-window-text", body: () => ({}) },
+    CONFIRMED: { verb: "settle", fields: [reference], text: "settle-window-text", body: () => ({ payment_reference: reference.read() }) },
   };
   const way = ways[state];
+  const step = firstOf(redraw);
   askForm(heading, {
-    before: [h("p", {}, t(way.text, { payable: money(one.payable_fen), net: money(one.net_fen), count: one.open_differences }))],
-    fields: way.fields,
+    before: [h("p", {}, t(way.text, { payable: money(one.payable_fen), net: money(one.net_fen) })),
+      count > 0 && h("p", { class: "box note" }, t("late-differences", { count }))],
+    fields: count > 0 ? [...way.fields, known] : way.fields,
     button: heading,
-    send: () => send(`window:${state}:${one.window_id}`, "POST", way.path, way.body()),
-    done: redraw,
+    send: async () => {
+      if (count > 0 && !known.read()) {
+        known.fail(t("needed"));
+        known.focus();
+        return false;
+      }
+      return step.send(() => send(`window:${state}:${one.window_id}`, "POST", `/v1/windows/${one.window_id}:${way.verb}`, way.body()));
+    },
+    done: step.done,
+  });
+}
+
+/** Asks for the last day; heading and button name the days that it closes, and a note what is left of the window. */
+function askClose(one, redraw) {
+  const [first, end] = [isoOf(one.first_day), isoOf(one.last_day)];
+  const yesterday = moved(today(), -1);
+  const lastDay = field({ name: "last_day", label: t("last-day"), type: "date", required: true, min: first,
+    max: end < yesterday ? yesterday : end, value: end });
+  const note = h("div", { role: "status" });
+  const naming = (last) => `${t("close-window")} ${days(first, last)}`;
+  const choose = (last) => {
+    lastDay.input.value = last;
+    told();
+    lastDay.focus();
+  };
+  function told() {
+    const last = lastDay.read() || end;
+    const shorter = yesterday >= first && h("button", { type: "button", class: "button", onclick: () => choose(yesterday) }, t("close-shorter", { days: days(first, yesterday) }));
+    const whole = h("button", { type: "button", class: "button", onclick: () => choose(end) }, t("close-whole", { days: days(first, end) }));
+    const rest = last < end && days(moved(last, 1), end);
+    put(note, last !== end && h("div", { class: "box note" }, h("p", {}, t(rest ? "close-part" : "close-longer", { days: days(first, last), rest, end })), whole),
+      last >= today() && h("div", { class: "box note" }, h("p", {}, t("close-not-over", { last })), shorter));
+    const dialog = note.closest("dialog");
+    if (!dialog) return;
+    dialog.setAttribute("aria-label", naming(last));
+    dialog.querySelector("h2").textContent = naming(last);
+    dialog.querySelector("[type=submit]").textContent = naming(last);
+  }
+  lastDay.input.addEventListener("input", told);
+  told();
+  const step = firstOf(redraw);
+  askForm(naming(end), {
+    before: [h("p", {}, t("close-window-text", { count: one.open_differences })), note],
+    fields: [lastDay],
+    button: naming(end),
+    send: () => step.send(() => send(`window:OPEN:${one.window_id}`, "POST", `/v1/regions/${one.region}/windows:close`,
+      { window_id: one.window_id, last_day: dateOf(lastDay.read()) })),
+    done: step.done,
   });
 }
 
@@ -123,6 +169,13 @@ function nameOf(one) {
 }
 
 function period(window) {
-  const [first, last] = [isoOf(window.first_day), isoOf(window.last_day)];
+  return days(isoOf(window.first_day), isoOf(window.last_day));
+}
+
+function days(first, last) {
   return `${first} – ${first.slice(0, 4) === last.slice(0, 4) ? last.slice(5) : last}`;
+}
+
+function moved(iso, by) {
+  return new Date(Date.parse(iso) + by * DAY_MS).toISOString().slice(0, 10);
 }

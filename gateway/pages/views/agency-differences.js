@@ -9,8 +9,10 @@ import { action, choice, field } from "../app/forms.js";
 import { money } from "../app/money.js";
 import { send } from "../app/sending.js";
 import { t, term } from "../app/words.js";
+import { firstOf } from "./agency-first.js";
 
 const MOST = 500;
+const HERE = "DIFFERENCE_RESOLUTION_CORRECTED_HERE";
 const WAYS = ["CORRECTED_HERE", "CORRECTED_THERE", "EXPLAINED"];
 
 /** The open ones as a table to work through; those put right are folded away. */
@@ -47,10 +49,20 @@ function resolve(one, redraw) {
     name: "resolution", label: t("resolve-by"),
     options: WAYS.map((name) => [`DIFFERENCE_RESOLUTION_${name}`, term("DIFFERENCE_RESOLUTION", name), t(`way-${name}`)]),
   });
-  const note = field({ name: "note", label: t("note"), hint: t("note-hint"), type: "textarea", required: true, maxlength: 500 });
+  const correction = field({ name: "correction", label: t("correction-number"), hint: t("correction-number-hint"), required: true, maxlength: 64 });
+  const note = field({ name: "note", label: t("note"), hint: t("note-hint"), type: "textarea", required: true, maxlength: 400 });
+  const suit = () => {
+    const isHere = way.read() === HERE;
+    correction.node.hidden = !isHere;
+    correction.input.required = isHere;
+  };
+  way.node.addEventListener("change", suit);
+  suit();
+  const said = () => (way.read() === HERE ? `更正编号：${correction.read()}。${note.read()}` : note.read()); // kept as it is, in Chinese
+  const step = firstOf(redraw);
   askForm(t("resolve-row", { row: rowName(one) }), {
     before: [books(one)],
-    fields: [way, note],
+    fields: [way, correction, note],
     button: t("resolve"),
     send: async () => {
       if (!way.read()) {
@@ -58,11 +70,10 @@ function resolve(one, redraw) {
         way.focus();
         return false;
       }
-      const body = { resolution: way.read(), note: note.read() };
-      await send(`difference:${one.difference_id}`, "POST", `/v1/differences/${one.difference_id}:resolve`, body);
-      return true;
+      const body = { resolution: way.read(), note: said() };
+      return step.send(() => send(`difference:${one.difference_id}`, "POST", `/v1/differences/${one.difference_id}:resolve`, body));
     },
-    done: redraw,
+    done: step.done,
   });
 }
 

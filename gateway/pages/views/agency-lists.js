@@ -1,12 +1,14 @@
 // The lists an agency works through, each with what can be decided there.
 
-import { all } from "../app/api.js";
+import { all, get } from "../app/api.js";
 import { isoOf, moment } from "../app/dates.js";
-import { h } from "../app/dom.js";
+import { h, put } from "../app/dom.js";
 import { action, field, form } from "../app/forms.js";
 import { fenOf, money } from "../app/money.js";
 import { send } from "../app/sending.js";
+import { personOf } from "../app/people.js";
 import { t, term } from "../app/words.js";
+import { firstOf } from "./agency-first.js";
 import { refundFacts } from "./premium-refund.js";
 
 /** Risk signals that wait, with their evidence. */
@@ -51,13 +53,14 @@ export async function suspense({ region, redraw }) {
     const reason = field({ name: "reason", label: t("reason"), required: true, maxlength: 500 });
     const resolve = async () => {
       const body = { [way.read()]: target.read(), reason: reason.read() };
+      const step = firstOf(redraw);
       try {
-        await send(`suspense:${one.suspense_id}`, "POST", `/v1/suspense/${one.suspense_id}:resolve`, body);
+        await step.send(() => send(`suspense:${one.suspense_id}`, "POST", `/v1/suspense/${one.suspense_id}:resolve`, body));
       } catch (problem) {
         for (const wrong of problem.fields ?? []) if (wrong.field === way.read()) wrong.field = target.name;
         throw problem;
       }
-      await redraw();
+      await step.done();
     };
     return [
       h("h3", {}, money(one.amount_fen)),
@@ -68,13 +71,16 @@ export async function suspense({ region, redraw }) {
 }
 
 /** Corrections that wait for a second person, and the way to propose one. */
-export async function adjustments({ region, redraw }) {
+export async function adjustments({ region, signal, redraw }) {
   const waiting = await all(`/v1/regions/${region}/adjustments`, { states: "ADJUSTMENT_STATE_PROPOSED" }, "adjustments", 200);
+  const places = waiting.map(() => h("p", { class: "soft small" }));
+  fillIn(waiting, places, signal);
   return [
     list(waiting, (one) => [
       h("h3", {}, money(one.amount_fen)),
       h("p", {}, one.reason),
       h("p", { class: "soft small" }, `${t("proposed-by", { actor: one.proposed_by.actor })} · ${moment(one.proposed_at)} · ${t("account")} ${one.account_id}`),
+      places[waiting.indexOf(one)],
       decide(one.adjustment_id, `/v1/adjustments/${one.adjustment_id}:decide`, "decision", redraw,
         [["ADJUSTMENT_DECISION_APPROVE", "approve"], ["ADJUSTMENT_DECISION_REJECT", "reject"]]),
     ]),
@@ -82,11 +88,51 @@ export async function adjustments({ region, redraw }) {
   ];
 }
 
+/** Whose account each corrects and what is on it, one after the other; what can't be read is left out. */
+async function fillIn(waiting, places, signal) {
+  for (const [place, one] of waiting.entries()) {
+    if (signal.aborted) return;
+    try {
+      const { account } = await get(`/v1/accounts/${one.account_id}`, {}, signal);
+      const owner = await personOf(account.person_id, signal).catch(() => null);
+      const takes = BigInt(one.amount_fen) < 0n && freeOf(account) + BigInt(one.amount_fen) < 0n;
+      put(places[place], owner && `${t("account-owner", { name: masked(owner.name) })} · `, balanceOf(account),
+        takes && h("strong", {}, ` ${t("adjust-too-much")}`));
+    } catch {
+      // it is decided without
+    }
+  }
+}
+
+/** What a correction may take: the balance but what is held or quota. */
+function freeOf(account) {
+  return BigInt(account.balance_fen) - BigInt(account.held_fen) - BigInt(account.frozen_quota_fen);
+}
+
+function balanceOf(account) {
+  return t("account-balance", { balance: money(account.balance_fen), free: money(String(freeOf(account))) });
+}
+
+function masked(name) {
+  const [first = "", ...rest] = name;
+  return first + rest.map(() => "*").join("");
+}
+
 function proposal(redraw) {
   const account = field({ name: "account_id", label: t("account-id"), required: true, maxlength: 36 });
+  const known = h("p", { class: "soft", role: "status" });
+  const look = async () => {
+    put(known);
+    const id = account.read();
+    if (!id) return;
+    const found = await get(`/v1/accounts/${encodeURIComponent(id)}`).catch(() => null); // the proposal says what is wrong
+    if (found && id === account.read()) put(known, balanceOf(found.account));
+  };
+  account.input.addEventListener("change", look);
+  account.node.append(known);
   const sign = field({ name: "sign", label: t("adjust-way"), required: true, value: "", options: [["", t("adjust-add")], ["-", t("adjust-take")]] });
   sign.input.required = false; // its first choice is the empty text
-  const amount = field({ name: "amount_fen", label: t("amount"), hint: t("yuan"), inputmode: "decimal", required: true });
+  const amount = field({ name: "amount_fen", label: t("amount"), hint: t("adjust-amount-hint"), inputmode: "decimal", required: true });
   const reason = field({ name: "reason", label: t("reason"), required: true, maxlength: 500 });
   const propose = async () => {
     const fen = fenOf(amount.read());
@@ -114,8 +160,9 @@ function decide(id, path, key, redraw, [[first, firstText], [second, secondText]
       reason.fail(t("needed"));
       return reason.focus();
     }
-    await send(`decide:${id}`, "POST", path, { [key]: value, reason: reason.read() });
-    return redraw();
+    const step = firstOf(redraw);
+    await step.send(() => send(`decide:${id}`, "POST", path, { [key]: value, reason: reason.read() }));
+    return step.done();
   };
   const { node, problems } = form({ fields: [reason], button: t(firstText), send: by(first), kind: "plain" });
   node.querySelector(".buttons").append(action(t(secondText), by(second), { kind: "danger", problems }));

@@ -24,20 +24,25 @@ export async function show({ signal }) {
   return h("div", { class: "wide" }, h("h1", {}, t("tab-agency")), h("div", { class: "board" }, nodes));
 }
 
-/** A section that shows itself when its data come; what fails there leaves the others as they are. */
+/**
+ * A section that shows itself when its data come, below a refusal that came too `late`; what fails there leaves the
+ * others as they are.
+ */
 function section(key, make, region, signal) {
   const place = h("div", {}, h("p", { class: "wait" }, t("loading")));
-  const draw = async () => {
+  const draw = async (late) => {
+    const said = late && problemBox(late);
     try {
-      put(place, await make({ region, signal, redraw: draw }));
+      put(place, said, await make({ region, signal, redraw: draw }));
+      said?.focus();
     } catch (problem) {
       if (problem.name === "AbortError" || signal.aborted) return;
-      put(place, problemBox(problem), action(t("again"), draw));
+      put(place, problemBox(problem), action(t("again"), () => draw()));
     }
   };
   draw();
   if (key === "minutes") {
-    const timer = setInterval(draw, EVERY_MS);
+    const timer = setInterval(() => draw(), EVERY_MS);
     signal.addEventListener("abort", () => clearInterval(timer));
   }
   return h("section", { class: "card", id: key }, h("h2", {}, t(key)), place);

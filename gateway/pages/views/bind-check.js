@@ -4,7 +4,7 @@ import { isoOf } from "../app/dates.js";
 import { h, put } from "../app/dom.js";
 import { action, choice, problemBox, showProblem, tick } from "../app/forms.js";
 import { money } from "../app/money.js";
-import { t, term } from "../app/words.js";
+import { listed, t, term } from "../app/words.js";
 import { checked } from "./bind-application.js";
 
 export const checkStep = {
@@ -56,10 +56,10 @@ function summary(draft, change) {
     [draft.certificate_type === "CERTIFICATE_TYPE_ID_CARD" ? "id-card" : "certificate-number", draft.certificate_number],
     ["phone", draft.phone],
     ["card-no", draft.card_no],
-    ["used-for", draft.uses.map((one) => term("USE", one)).join("、")],
+    ["used-for", listed(draft.uses.map((one) => term("USE", one)))],
     ["from", isoOf(draft.effective_from)],
     ["to", isoOf(draft.effective_to) || t("open-end")],
-    ["limits", limits.join("、")],
+    ["limits", listed(limits)],
   ];
   return h("div", {},
     h("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([key, value]) =>

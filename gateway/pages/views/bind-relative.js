@@ -1,5 +1,6 @@
 // The first step of binding: what the relative is to the donor, and who.
 
+import { isIdCard, isNumber } from "../app/certificates.js";
 import { dateOf, isoOf } from "../app/dates.js";
 import { h } from "../app/dom.js";
 import { choice, field, form } from "../app/forms.js";
@@ -22,7 +23,7 @@ export const relativeStep = {
       draft.effective_to = dateOf(draft.effective_to);
       draft.certificate_number = draft.certificate_number.toUpperCase();
       draft.limits = readLimits(limits);
-      const wrong = missing(fields);
+      const wrong = missing(fields) ?? misfit(fields);
       if (wrong) return wrong.focus();
       return next();
     };
@@ -67,6 +68,20 @@ function ask(policy, draft, needs) {
     field({ name: "effective_from", label: t("from"), type: "date", min: today, value: isoOf(draft.effective_from) || today, required: true }),
     field({ name: "effective_to", label: t("to"), hint: t("to-hint"), type: "date", min: today, value: isoOf(draft.effective_to), required: ends }),
   ];
+}
+
+/** The first field whose text can't be right; it says so. */
+function misfit(fields) {
+  const { name, certificate_type: type, certificate_number: number, card_no: card } = Object.fromEntries(fields.map((one) => [one.name, one]));
+  const isCard = type.read() === "CERTIFICATE_TYPE_ID_CARD";
+  const text = number.read().toUpperCase();
+  const wrong = [
+    /[<>]/.test(name.read()) && [name, "wrong-name"],
+    isCard ? !isIdCard(text) && [number, "wrong-id-card"] : !isNumber(text) && [number, "wrong-number"],
+    !isNumber(card.read()) && [card, "wrong-number"],
+  ].filter(Boolean);
+  for (const [field, key] of wrong) field.fail(t(key));
+  return wrong[0]?.[0];
 }
 
 /** The first choice that was not made. */

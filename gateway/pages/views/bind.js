@@ -3,6 +3,7 @@
 
 import { h, put } from "../app/dom.js";
 import { problemBox } from "../app/forms.js";
+import { kept } from "../app/kept.js";
 import { forgetHousehold, personOf, policyOf, regionOf } from "../app/people.js";
 import { send } from "../app/sending.js";
 import { who } from "../app/session.js";
@@ -25,7 +26,7 @@ export async function show({ signal }) {
 export async function wizard({ donorId, atCounter = false, signal, level = "h1" }) {
   const donor = await personOf(donorId, signal);
   const policy = await policyOf(regionOf(donor));
-  if (!drafts.has(donorId)) drafts.set(donorId, (!atCounter && stored(donorId)) || { at: 0, documents: [], confirmations: [] });
+  if (!drafts.has(donorId)) drafts.set(donorId, (!atCounter && kept(KEPT + donorId)) || { at: 0, documents: [], confirmations: [] });
   const keep = () => !atCounter && drafts.has(donorId) && store(donorId, drafts.get(donorId));
   document.addEventListener("visibilitychange", keep, { signal });
   const context = { donor, policy, atCounter, draft: drafts.get(donorId), channel: channelOf(policy, atCounter), signal };
@@ -72,8 +73,4 @@ export async function wizard({ donorId, atCounter = false, signal, level = "h1" 
 function store(donorId, draft) {
   const documents = draft.documents.map(({ kind, of, id }) => ({ kind, of, id }));
   sessionStorage.setItem(KEPT + donorId, JSON.stringify({ ...draft, documents }));
-}
-
-function stored(donorId) {
-  return JSON.parse(sessionStorage.getItem(KEPT + donorId) ?? "null");
 }

@@ -7,7 +7,7 @@ import { limitFields, readLimits } from "../app/limits.js";
 import { money } from "../app/money.js";
 import { isCurrent, nameOf, policyOf } from "../app/people.js";
 import { send } from "../app/sending.js";
-import { t, term } from "../app/words.js";
+import { listed, t, term } from "../app/words.js";
 import { askToEnd } from "./end-dialog.js";
 
 /** A card; `redraw` is called after a change; `forPerson` is whom a clerk acts for. */
@@ -26,11 +26,11 @@ function facts(binding) {
   const limits = Object.entries(binding.limits ?? {}).map(([key, fen]) => `${t(key)} ${money(fen)}`);
   const suspended = binding.suspended_for.map((one) => one.replace("USABILITY_REASON_", "")).join(", ");
   return [
-    ["used-for", binding.uses.map((one) => term("USE", one)).join("、")],
+    ["used-for", listed(binding.uses.map((one) => term("USE", one)))],
     ["from", isoOf(binding.effective_from)],
     ["to", isoOf(binding.effective_to)],
     ["ended-on", isoOf(binding.ended_on)],
-    ["limits", limits.join("、") || (isCurrent(binding) ? t("no-limits") : "")],
+    ["limits", listed(limits) || (isCurrent(binding) ? t("no-limits") : "")],
     ["suspended-for", suspended],
     ["review-reason", binding.review?.reason],
     ["reason", binding.end_reason],

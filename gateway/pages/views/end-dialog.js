@@ -13,6 +13,7 @@ import { t } from "../app/words.js";
 export async function askToEnd(binding, { redraw, forPerson }) {
   const { notice } = await policyOf(binding.region);
   const accept = notice && tick({ name: "notice_accepted", label: t("notice-accept") });
+  let isEnded = false;
   const reason = field({ name: "reason", label: t("reason"), type: "textarea", maxlength: 500 });
   ask(t("end-title", { name: nameOf(binding) }), (close, dialog) => {
     const end = async () => {
@@ -25,6 +26,7 @@ export async function askToEnd(binding, { redraw, forPerson }) {
         ...(forPerson && { for_person_id: forPerson }),
       };
       const { binding: ended } = await send(`end:${binding.binding_id}`, "POST", `/v1/bindings/${binding.binding_id}:end`, body);
+      isEnded = true;
       const shut = h("button", { type: "button", class: "button main", onclick: close }, t("close"));
       put(dialog, h("div", { class: "box fine", role: "status", tabindex: -1 }, t("ended", { day: isoOf(ended.ended_on) })), shut);
       shut.focus();
@@ -37,5 +39,5 @@ export async function askToEnd(binding, { redraw, forPerson }) {
         : h("p", {}, t("end-text")),
       form({ fields: [accept, reason].filter(Boolean), button: t("end"), kind: "danger", send: end, also: cancel }).node,
     ];
-  }, () => redraw().catch(() => render())); // the whole room says what is wrong
+  }, () => isEnded && redraw().catch(() => render())); // the whole room says what is wrong
 }

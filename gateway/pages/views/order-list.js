@@ -1,9 +1,10 @@
 // In which order relatives pay for somebody: moved by buttons or by dragging, saved as a whole.
 
 import { get } from "../app/api.js";
+import { isoOf } from "../app/dates.js";
 import { h, put, speak } from "../app/dom.js";
 import { action } from "../app/forms.js";
-import { bindingsOf, isCurrent, policyOf } from "../app/people.js";
+import { bindingsOf, donorNames, isCurrent, policyOf } from "../app/people.js";
 import { send } from "../app/sending.js";
 import { t, term } from "../app/words.js";
 import { askToEnd } from "./end-dialog.js";
@@ -16,6 +17,8 @@ export async function orderList({ beneficiaryId, isMe, signal, redraw, forPerson
   ]);
   const order = bindings.filter(isCurrent).sort((one, other) => one.rank - other.rank);
   if (!order.length) return h("p", { class: "soft" }, t("nobody-pays"));
+  const names = donorNames(order);
+  const nameOf = (binding) => names.get(binding.binding_id);
   const policy = await policyOf(order[0].region);
   const isOpen = order.length > 1 && policy.values["order.editable"] !== false;
   const reasons = new Map(usabilities.map((one) => [one.binding_id, one]));
@@ -37,7 +40,7 @@ export async function orderList({ beneficiaryId, isMe, signal, redraw, forPerson
     save.hidden = false;
     draw();
     list.children[to].querySelector("button:not(:disabled)")?.focus();
-    speak(t("moved", { name: one.donor_name, place: to + 1 }));
+    speak(t("moved", { name: nameOf(one), place: to + 1 }));
   }
   function draw() {
     put(list, order.map((binding, place) => h("li", {
@@ -52,24 +55,25 @@ export async function orderList({ beneficiaryId, isMe, signal, redraw, forPerson
       },
     },
     h("header", {}, h("span", { class: "number", "aria-hidden": "true" }, String(place + 1)),
-      h("h3", {}, donorOf(binding, isMe)), h("span", { class: `state ${stateOf(binding)}` }, term("BINDING_STATE", binding.state))),
+      h("h3", {}, donorOf(nameOf(binding), binding, isMe)), h("span", { class: `state ${stateOf(binding)}` }, term("BINDING_STATE", binding.state))),
+    h("p", { class: "soft small" }, t("bound-since", { day: isoOf(binding.effective_from) })),
     obstacles(reasons.get(binding.binding_id)),
     h("div", { class: "buttons" },
-      isOpen && mover("up", binding, place === 0, () => move(place, place - 1)),
-      isOpen && mover("down", binding, place === order.length - 1, () => move(place, place + 1)),
-      action(t("end"), () => askToEnd(binding, { redraw, forPerson }), { kind: "danger" })))));
+      isOpen && mover("up", nameOf(binding), place === 0, () => move(place, place - 1)),
+      isOpen && mover("down", nameOf(binding), place === order.length - 1, () => move(place, place + 1)),
+      action(t("end"), () => askToEnd(binding, { redraw, forPerson }), { kind: "danger", "aria-label": `${t("end")} ${nameOf(binding)}` })))));
   }
   draw();
   return h("div", {}, h("p", { class: "soft" }, t(isOpen ? "order-text" : "order-fixed")), list, problems, save);
 }
 
-function mover(way, binding, disabled, act) {
-  return h("button", { type: "button", class: "button", disabled, onclick: act, "aria-label": t(`move-${way}`, { name: binding.donor_name }) }, t(way));
+function mover(way, name, disabled, act) {
+  return h("button", { type: "button", class: "button", disabled, onclick: act, "aria-label": t(`move-${way}`, { name }) }, t(way));
 }
 
 /** The donor, as the beneficiary knows them: a donor's parent is bound by their child. */
-function donorOf(binding, isMe) {
-  return isMe ? `${binding.donor_name}（${t("i-am", { relation: term("RELATION", binding.relation) })}）` : binding.donor_name;
+function donorOf(name, binding, isMe) {
+  return isMe ? `${name}（${t("i-am", { relation: term("RELATION", binding.relation) })}）` : name;
 }
 
 function stateOf(binding) {

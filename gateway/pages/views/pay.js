@@ -15,6 +15,7 @@ export async function show({ signal }) {
       h("span", { class: "number", "aria-hidden": "true" }, "▦"),
       h("span", {}, h("strong", {}, t("code-title")), h("small", {}, t("code-text")))),
     h("h2", {}, t("premiums")),
+    h("p", { class: "soft" }, t("premium-residents")),
     bindings.length ? h("ul", { class: "plain" }, bindings.map(relative)) : nobody());
 }
 

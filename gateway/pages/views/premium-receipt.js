@@ -7,6 +7,7 @@ import { h, put } from "../app/dom.js";
 import { problemBox } from "../app/forms.js";
 import { money } from "../app/money.js";
 import { who } from "../app/session.js";
+import { rulesOf } from "../app/sources.js";
 import { t, term } from "../app/words.js";
 import { refundAsking, refundFacts, suspenseBox } from "./premium-refund.js";
 
@@ -84,7 +85,7 @@ function facts(payment) {
     ["wait-months", payment.wait_months ? String(payment.wait_months) : ""],
     ...refundFacts(payment),
     ["number", payment.payment_id],
-    ["rules", payment.policy?.blocks.join("、")],
+    ["rules", rulesOf(payment.policy)],
   ];
   return h("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([key, value]) =>
     h("div", {}, h("dt", {}, t(key)), h("dd", {}, value))));

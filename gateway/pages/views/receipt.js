@@ -5,17 +5,19 @@ import { table } from "../app/chart.js";
 import { moment } from "../app/dates.js";
 import { h } from "../app/dom.js";
 import { money, sum } from "../app/money.js";
+import { placeOf, rulesOf, whyList } from "../app/sources.js";
 import { isEnglish, t, term } from "../app/words.js";
 import { suspenseBox } from "./premium-refund.js";
 
 export async function show({ params: [id], signal }) {
   const { settlement } = await get(`/v1/settlements/${id}`, {}, signal);
+  const place = await placeOf(settlement.policy);
   return h("div", {}, h("h1", {}, t("receipt")),
     h("div", { class: "outcome fine" },
       h("h2", {}, settlement.institution_name),
       h("p", { class: "amount" }, money(settlement.breakdown?.total_fen ?? settlement.legs[0]?.amount_fen)),
       h("p", {}, term("SETTLEMENT_STATE", settlement.state))),
-    suspended(settlement), whoPaid(settlement), facts(settlement), lines(settlement), refunds(settlement), why(settlement),
+    suspended(settlement), whoPaid(settlement), facts(settlement), lines(settlement), refunds(settlement), why(settlement, place),
     h("div", { class: "buttons" },
       h("button", { type: "button", class: "button", onclick: () => window.print() }, t("print")),
       h("a", { class: "button", href: "#/records" }, t("tab-records"))));
@@ -30,7 +32,7 @@ function facts(one) {
     ["balance-after", one.own_balance_after_fen === undefined ? "" : money(one.own_balance_after_fen)],
     ["agent", one.agent?.name],
     ["number", one.settlement_id],
-    ["rules", one.policy?.blocks.join("、")],
+    ["rules", rulesOf(one.policy)],
   ];
   return h("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([key, value]) =>
     h("div", {}, h("dt", {}, t(key)), h("dd", {}, value))));
@@ -69,10 +71,10 @@ function refunds({ refunds: back }) {
   return table(t("refunds"), [t("when"), t("reason"), t("amount")], rows, [2]);
 }
 
-function why({ explanation, warnings = [] }) {
+function why({ explanation, warnings = [] }, place) {
   if (!explanation?.length) return null;
   const text = (one) => (isEnglish() ? one.text_en : one.text);
   return h("section", {}, h("h2", {}, t("why")),
     warnings.length > 0 && h("ul", { class: "box note" }, warnings.map((one) => h("li", {}, text(one)))),
-    h("ol", { class: "why" }, explanation.map((one) => h("li", {}, h("span", {}, text(one)), h("small", {}, one.source)))));
+    whyList(explanation, (one) => h("span", {}, text(one)), place));
 }

@@ -3,10 +3,12 @@
 import { all, fetched, get } from "../app/api.js";
 import { isoOf, moment } from "../app/dates.js";
 import { h } from "../app/dom.js";
-import { action, field, form, showProblem } from "../app/forms.js";
+import { action, field, form, problemBox, showProblem } from "../app/forms.js";
 import { go } from "../app/router.js";
 import { send } from "../app/sending.js";
-import { t, term } from "../app/words.js";
+import { isEnglish, t, term } from "../app/words.js";
+
+const TOO_LATE = ["BINDING_NOT_PENDING", "APPLICATION_EXPIRED"]; // decided or over meanwhile
 
 export async function show({ params: [id], signal }) {
   return id ? application(id, signal) : queue();
@@ -16,24 +18,36 @@ async function queue() {
   const waiting = await all("/v1/bindings", { states: "BINDING_STATE_PENDING_REVIEW" }, "bindings");
   const items = waiting.map((one) => h("li", {}, h("a", { class: "card step", href: `#/review/${one.binding_id}` },
     h("span", {}, h("strong", {}, `${one.donor_name} → ${one.beneficiary_name}`),
-      h("small", {}, [term("RELATION", one.relation), moment(one.created_at), term("CHANNEL", one.channel)].join(" · "))),
+      h("small", {}, apart(one).join(" · "))),
     h("span", { class: "go" }, t("open")))));
   return h("div", {}, h("h1", {}, t("tab-review")), h("p", { class: "soft" }, t("waiting", { count: waiting.length })),
     items.length ? h("ol", { class: "plain" }, items) : h("p", { class: "box fine" }, t("queue-empty")));
 }
 
-async function application(id, signal) {
+/** What tells applications of people with the same masked names apart. */
+function apart(one) {
+  const certificate = one.beneficiary_identity?.certificate.number.slice(-4);
+  const phone = one.beneficiary_phone.slice(-4);
+  return [
+    `${t("relation")}${isEnglish() ? " " : ""}${term("RELATION", one.relation)}`, moment(one.created_at), term("CHANNEL", one.channel),
+    certificate && t("certificate-end", { end: certificate }), phone && t("phone-end", { phone }), t("number-end", { end: one.binding_id.slice(-6) }),
+  ].filter(Boolean);
+}
+
+/** One application; `late` is a refusal that came because somebody else was first. */
+async function application(id, signal, late) {
   const { binding } = await get(`/v1/bindings/${id}`, {}, signal);
   const isOpen = binding.state === "BINDING_STATE_PENDING_REVIEW";
   return h("div", { class: "wide" },
     h("h1", {}, t("application")),
+    late && problemBox(late),
     h("div", { class: "sides" },
       identity("donor-side", binding.donor_identity, binding.donor_name),
       identity("beneficiary-side", binding.beneficiary_identity, binding.beneficiary_name)),
     h("dl", { class: "facts" }, facts(binding).map(([key, value]) => h("div", {}, h("dt", {}, t(key)), h("dd", {}, value)))),
     h("h2", {}, t("documents")),
     h("div", { class: "papers" }, binding.documents.map((one) => document_(one, signal))),
-    isOpen ? decision(binding) : h("p", { class: "box note" }, term("BINDING_STATE", binding.state)),
+    isOpen ? decision(binding, signal) : h("p", { class: "box note" }, term("BINDING_STATE", binding.state)),
     h("a", { class: "button", href: "#/review" }, t("to-queue")));
 }
 
@@ -72,7 +86,7 @@ function document_(one, signal) {
   return h("figure", { class: "card" }, h("figcaption", {}, label), place);
 }
 
-function decision(binding) {
+function decision(binding, signal) {
   const reason = field({ name: "reason", label: t("reason"), hint: t("reject-hint"), type: "textarea", maxlength: 500 });
   const decide = (decided) => async () => {
     const body = { decision: `REVIEW_DECISION_${decided}`, reason: reason.read() };
@@ -80,7 +94,14 @@ function decision(binding) {
       reason.fail(t("needed"));
       return reason.focus();
     }
-    await send(`review:${binding.binding_id}`, "POST", `/v1/bindings/${binding.binding_id}:review`, body);
+    try {
+      await send(`review:${binding.binding_id}`, "POST", `/v1/bindings/${binding.binding_id}:review`, body);
+    } catch (problem) {
+      if (!TOO_LATE.includes(problem.reason)) throw problem;
+      const anew = await application(binding.binding_id, signal, problem);
+      node.closest(".wide").replaceWith(anew);
+      return anew.querySelector("[role=alert]").focus();
+    }
     return go("#/review");
   };
   const { node, problems } = form({ fields: [reason], button: t("approve"), send: decide("APPROVE") });

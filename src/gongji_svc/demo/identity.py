@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
+from gateway.origin import own_origin
 from gongji_svc.demo.identity_page import STYLE, page
 from gongji_svc.domain.access import Caller
 from gongji_svc.services.identity import issue_token
@@ -166,7 +167,7 @@ class IdentityProvider:
     def _checked(self, request: Request, said: Mapping[str, str]) -> dict[str, str]:
         """The parameters of an authorization; HTTPException for what no page of ours asks."""
         asked = {name: said.get(name, "") for name in _ASKED}
-        own = f"{request.url.scheme}://{request.url.netloc}/"
+        own = f"{own_origin(request)}/"
         for name, is_right in (
             ("response_type", asked["response_type"] == "code"),
             ("client_id", asked["client_id"] == self._client_id),
@@ -231,7 +232,7 @@ class IdentityProvider:
 
 
 def _issuer(request: Request) -> str:
-    return f"{request.url.scheme}://{request.url.netloc}{PATH}"
+    return f"{own_origin(request)}{PATH}"
 
 
 def _challenge(verifier: str) -> str:

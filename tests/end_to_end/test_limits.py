@@ -146,9 +146,9 @@ def test_answers_that_are_not_taken_count_as_calls_under_way(
 
     with not_reading(service, code) as ask:
         for number in range(2):
-            large = purchase(code, patient, total_fen=600, request_id=f"unread-{number}")
+            large = purchase(code, patient, total_fen=1500, request_id=f"unread-{number}")
             del large.items[:]
-            large.items.extend(line(number, amount_fen=1) for number in range(1, 601))
+            large.items.extend(line(number, amount_fen=1) for number in range(1, 1501))
             ask(large)
         until(lambda: is_limited(sell), seconds=60)
         assert is_limited(sell)

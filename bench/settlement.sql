@@ -11,7 +11,7 @@ SELECT person_id AS patient, institution_code, code_1, code_2, code_3
   FROM bench_calls WHERE number = :place \gset
 SELECT region FROM institutions WHERE institution_code = :institution_code \gset
 INSERT INTO requests (region, caller, request_id, method, content, created_at)
-  VALUES (:region, :institution_code, concat('pgbench-', :start::bigint, '-', :place::bigint), '', '',
+  VALUES (:region, :institution_code, concat('pgbench-', :start::bigint, '-', :client_id::bigint, '-', :turn::bigint), '', '',
     now())
   ON CONFLICT DO NOTHING RETURNING request_id \gset
 

@@ -35,7 +35,7 @@ from gongji_svc.domain.errors import DeadlinePassed, NotBuilt, Refusal
 from gongji_svc.domain.limits import Limits
 from gongji_svc.forwarder import Forwarder
 from gongji_svc.pipe import Answer, Settings
-from gongji_svc.services import connections, messages, routes
+from gongji_svc.services import connections, routes
 from gongji_svc.services.buckets import by_minute
 from gongji_svc.services.contract import METHODS, SERVICES, Method
 from gongji_svc.services.denials import Denial, Denials, record
@@ -233,11 +233,8 @@ class Front:
             async with _turn(self._uploads, call):
                 async with _within(call.deadline):
                     received = await _received(bodies, *routes.LARGEST[method.path])
-                requests = (messages.read(method.request, body) for body in received)
                 return await self._in_thread(
-                    lambda: routes.UPLOADS[method.path](
-                        self._office, call.caller, requests
-                    ).SerializeToString()
+                    lambda: routes.answer_upload(self._office, method, call.caller, received)
                 )
 
         return receive

@@ -17,7 +17,7 @@ from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.calendar import start_of
 from gongji_svc.domain.errors import NotBuilt, Refusal
 from gongji_svc.engine import Engine
-from gongji_svc.services import messages, routes
+from gongji_svc.services import routes
 from gongji_svc.services.access import check_role
 from gongji_svc.services.contract import Method, method_of
 from gongji_svc.services.office import Office
@@ -76,8 +76,9 @@ class Driver:
         """The response to a stream of messages; a Refusal is raised."""
         method = method_of(service, rpc)
         caller = _caller(method, role, subject, actor)
-        read = (messages.read(method.request, piece.SerializeToString()) for piece in pieces)
-        return routes.UPLOADS[method.path](self.office, caller, read)
+        bodies = (piece.SerializeToString() for piece in pieces)
+        answer = routes.answer_upload(self.office, method, caller, bodies)
+        return method.response.FromString(answer)
 
     def download(
         self,

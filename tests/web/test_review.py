@@ -22,8 +22,8 @@ def test_who_comes_second_is_told_so_and_has_no_buttons_any_more(
         expect(ours).to_contain_text(told)
     for page in (first, second):
         page.get_by_role("link", name="打开").last.click()
-        expect(page.get_by_text(donor, exact=True)).to_be_visible()
-        expect(page.get_by_text(wife, exact=True)).to_be_visible()
+        expect(page.get_by_text(donor.name, exact=True)).to_be_visible()
+        expect(page.get_by_text(wife.name, exact=True)).to_be_visible()
     first.get_by_role("button", name="通过", exact=True).click()
     expect(first.get_by_role("heading", name="绑定审核")).to_be_visible()
     second.get_by_role("button", name="通过", exact=True).click()

@@ -130,7 +130,9 @@ def compare(there: Iterable[Row], here: Iterable[Row]) -> Iterator[Mismatch]:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums of a day, what was given back taken off; fen. None: an institution does not say."""
+    """Sums of a day or a window, what was given back taken off; fen. None: an institution does not
+    say.
+    """
 
     settlements: int = 0
     refunds: int = 0

@@ -41,7 +41,6 @@ from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.storage import audit_writes
 from gongji_svc.storage import reconciliation as storage
-from gongji_svc.storage.database import DatabaseUnavailable
 from gongji_svc.storage.differences import find_differences, kept
 from gongji_svc.storage.ids import new_id
 from gongji_svc.storage.institutions import find_institutions
@@ -53,7 +52,6 @@ _MOST_ROWS = 200_000
 _MOST_SHOWN = 1_000
 _AT_ONCE = 5_000
 _HASH_BYTES = 16
-_RETRY_AFTER_SECONDS = 1.0
 _HEADER, _ROWS = 1, 2
 _FIELDS = {_HEADER: "header", _ROWS: "rows"}
 _METHOD = method_of("ClearingService", "ReconcileDetails")
@@ -104,11 +102,8 @@ def reconcile_details(
     header = _header(caller, pieces)
     with _ONE_AT_A_TIME:
         rows, digest = _received(pieces)
-        try:
-            with storage.comparing(office.database) as tx:
-                return _Comparison(office, caller, header, rows, digest, tx).answer()
-        except DatabaseUnavailable as away:
-            raise errors.ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS) from away
+        with storage.comparing(office.database) as tx:
+            return _Comparison(office, caller, header, rows, digest, tx).answer()
 
 
 def too_many_rows() -> Refusal:

@@ -6,7 +6,7 @@ What watches is begun by them, and then served by the front's hub. What staff re
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -85,10 +85,13 @@ WATCHES: Mapping[str, BeginWatch] = _table("WATCHES")
 def read_command(
     office: Office, method: Method, caller: Caller, body: bytes, deadline: float
 ) -> Command:
-    """The command in a request's bytes; a Refusal when the request is not sound or not allowed."""
+    """The command in a request's bytes; a Refusal when the request is not sound or not allowed,
+    ServiceUnavailable where it asks the database, which is away.
+    """
     message = messages.read(method.request, body)
     check_subject(caller, method, message)
-    return COMMANDS[method.path](office, Asked(method, caller, message, deadline))
+    with _away_as_refusal():
+        return COMMANDS[method.path](office, Asked(method, caller, message, deadline))
 
 
 def read_batch(
@@ -97,7 +100,8 @@ def read_batch(
     """The items of a batch call, in their order; a Refusal as for `read_command`."""
     message = messages.read(method.request, body)
     check_subject(caller, method, message)
-    return BATCHES[method.path].read(office, Asked(method, caller, message, deadline))
+    with _away_as_refusal():
+        return BATCHES[method.path].read(office, Asked(method, caller, message, deadline))
 
 
 def answer_read(office: Office, method: Method, caller: Caller, body: bytes) -> bytes:
@@ -108,6 +112,13 @@ def answer_read(office: Office, method: Method, caller: Caller, body: bytes) -> 
         answer = READS[method.path](office, caller, message)
         staff_reads.record(office, caller, method, message, answer)
     return answer.SerializeToString()
+
+
+def answer_upload(office: Office, method: Method, caller: Caller, bodies: Iterable[bytes]) -> bytes:
+    """The answer's bytes of an upload, whose service looks itself whom it is about."""
+    requests = (messages.read(method.request, body) for body in bodies)
+    with _away_as_refusal():
+        return UPLOADS[method.path](office, caller, requests).SerializeToString()
 
 
 def answer_stream(

@@ -18,10 +18,7 @@ from gongji_svc.domain.errors import Refusal, Violation
 from gongji_svc.domain.position import Position
 from gongji_svc.domain.window import (
     WindowEvent,
-    WindowState,
     check_over,
-    first_day_after,
-    last_day_from,
     next_state,
 )
 from gongji_svc.services import messages
@@ -35,7 +32,6 @@ from gongji_svc.services.window_view import window_message, window_of
 from gongji_svc.storage import tables
 from gongji_svc.storage.clearing_days import days_ended, end_days
 from gongji_svc.storage.clearing_sums import hold_still, positions_over, totals_over
-from gongji_svc.storage.database import DatabaseUnavailable
 from gongji_svc.storage.differences import open_differences
 from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
@@ -47,8 +43,6 @@ from gongji_svc.storage.windows import (
     open_days,
     position_row,
 )
-
-_RETRY_AFTER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,22 +138,22 @@ def _until(days: Days, last_day: date | None, today: date) -> Days:
 
 
 def _summed(office: Office, days: Days) -> Closing:
-    first_day = first_day_after(days.last_day, days.last_day)
-    next_days = Days(days.region, first_day, last_day_from(first_day))
     with office.database.reader() as tx:
         hold_still(tx)
-        positions = positions_over(tx, days.region, days.first_day, days.last_day)
-        totals = totals_over(tx, days.region, days.first_day, days.last_day)
-        window = window_of(days, WindowState.OPEN, totals, positions)
-        return Closing(window, positions, *open_window(tx, next_days))
+        window, positions = _as_it_stands(tx, days)
+        return Closing(window, positions, *open_window(tx, days.following))
 
 
 def open_window(tx: Any, days: Days) -> tuple[WindowRow, int]:
     """A window that is open as it stands now, and its differences that are open."""
+    window, _ = _as_it_stands(tx, days)
+    return window, open_differences(tx, days.region, days.first_day, days.last_day)
+
+
+def _as_it_stands(tx: Any, days: Days) -> tuple[WindowRow, Sequence[Position]]:
     positions = positions_over(tx, days.region, days.first_day, days.last_day)
     totals = totals_over(tx, days.region, days.first_day, days.last_day)
-    window = window_of(days, WindowState.OPEN, totals, positions)
-    return window, open_differences(tx, days.region, days.first_day, days.last_day)
+    return window_of(days, totals, positions), positions
 
 
 def window_facts(window: WindowRow) -> Facts:
@@ -186,6 +180,4 @@ def read_close_window(office: Office, asked: Asked) -> CloseWindow:
         closing = prepare(office, message.region, window_id, last_day)
     except Refusal as refusal:
         closing = refusal
-    except DatabaseUnavailable:
-        closing = errors.ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
     return CloseWindow(office, asked, closing)

@@ -17,13 +17,10 @@ from gongji_svc.services.reach import acting_as
 from gongji_svc.services.window_closing import window_facts
 from gongji_svc.services.window_view import window_message
 from gongji_svc.storage import tables
-from gongji_svc.storage.database import DatabaseUnavailable
 from gongji_svc.storage.differences import open_differences
 from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.state import Decision, Keys, Lookups, State, Wanted
 from gongji_svc.storage.windows import WindowRow, find_window, open_days, window_from
-
-_RETRY_AFTER_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -95,13 +92,10 @@ def _read(office: Office, asked: Asked, event: WindowEvent) -> StepWindow:
     window_id, region = id_in(asked.message.window_id), asked.caller.subject
     if region_of(window_id) != region:
         raise errors.AccessDenied
-    try:
-        with office.database.reader() as tx:
-            days, window = open_days(tx, region), find_window(tx, window_id)
-            is_open = days is not None and days.window_id == window_id
-            count = 0
-            if window is not None:
-                count = open_differences(tx, region, window.first_day, window.last_day)
-    except DatabaseUnavailable as away:
-        raise errors.ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS) from away
+    with office.database.reader() as tx:
+        days, window = open_days(tx, region), find_window(tx, window_id)
+        is_open = days is not None and days.window_id == window_id
+        count = 0
+        if window is not None:
+            count = open_differences(tx, region, window.first_day, window.last_day)
     return StepWindow(office, asked, window_id, event, is_open, count)

@@ -12,23 +12,21 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gongji.v1 import access_pb2, types_pb2
 from gongji.v1 import clearing_pb2 as pb
 from gongji_svc.domain.position import Position, PositionKind, net_fen, payable_fen
+from gongji_svc.domain.reconciliation import Totals
 from gongji_svc.domain.window import WindowState
 from gongji_svc.services.days import date_of, timestamp
 from gongji_svc.services.names import enum_number
-from gongji_svc.storage.clearing_sums import TotalSums
 from gongji_svc.storage.windows import By, Days, WindowRow
 
 
-def window_of(
-    days: Days, state: WindowState, totals: TotalSums, positions: Sequence[Position]
-) -> WindowRow:
-    """A window of these days with what its sums come to."""
+def window_of(days: Days, totals: Totals, positions: Sequence[Position]) -> WindowRow:
+    """The open window of these days with what its sums come to."""
     return WindowRow(
         region=days.region,
         id=days.window_id,
         first_day=days.first_day,
         last_day=days.last_day,
-        state=state,
+        state=WindowState.OPEN,
         totals=totals,
         payable_fen=payable_fen(positions),
         net_fen=net_fen(positions),

@@ -9,7 +9,6 @@ tell.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from sqlalchemy import text as sql
 from gongji_svc.domain.calendar import start_of
 from gongji_svc.domain.policy import NATION
 from gongji_svc.domain.position import Position, PositionKind
+from gongji_svc.domain.reconciliation import Totals
 from gongji_svc.storage import tables
 
 _PROGRESS = tables.clearing_progress.c
@@ -94,20 +94,7 @@ _TOTALS_SQL = """
 _SIGNED = ("payable_fen", "receivable_fen", "fund_fen", "journals")
 
 
-@dataclass(frozen=True, slots=True)
-class TotalSums:
-    """What a region's institutions settled, less what came back; amounts in fen."""
-
-    settlements: int = 0
-    refunds: int = 0
-    total_fen: int = 0
-    fund_pay_fen: int = 0
-    account_pay_fen: int = 0
-    mutual_aid_pay_fen: int = 0
-    cash_pay_fen: int = 0
-
-
-_SUMMED = tuple(one.name for one in fields(TotalSums))
+_SUMMED = Totals.__slots__
 
 
 POSITIONS = sql(_POSITIONS).columns(
@@ -146,9 +133,7 @@ def positions_over(
     return sorted(_added_up(rows), key=lambda one: one.place)
 
 
-def totals_over(
-    tx: sqlalchemy.Connection, region: str, first_day: date, last_day: date
-) -> TotalSums:
+def totals_over(tx: sqlalchemy.Connection, region: str, first_day: date, last_day: date) -> Totals:
     """What a region's institutions settled over some days, both included."""
     summed = _summed_before(tx, first_day)
     kept = select(*(_sum(_TOTALS[name]) for name in _SUMMED)).where(
@@ -158,7 +143,7 @@ def totals_over(
     if summed <= last_day:
         live = tx.execute(TOTALS, _during(region, summed, last_day))
         rows.extend(tuple(row)[1:] for row in live)
-    return TotalSums(*(sum(values) for values in zip(*rows, strict=True)))
+    return Totals(*(sum(values) for values in zip(*rows, strict=True)))
 
 
 def _sum(summed: ColumnElement[int]) -> ColumnElement[int]:

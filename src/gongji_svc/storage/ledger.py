@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
 )
 
+from gongji_svc.domain.calendar import start_of
 from gongji_svc.storage import claims, packed, tables
 from gongji_svc.storage.clearing_days import RECORDING, ended_before
 from gongji_svc.storage.holds import limits_of, open_holds
@@ -283,7 +284,9 @@ def lock_accounts(
     state.history = history_of(row for cursor in history for row in cursor)
     row = clock.fetchone()
     assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-    state.now, state.ended_before = row
+    state.now, ended = row
+    if ended is not None:
+        state.not_before = start_of(ended)
 
 
 def read_holds(tx: Tx, state: State, *, by_region: bool) -> None:

@@ -15,7 +15,6 @@ from uuid import UUID
 
 from sqlalchemy import Table
 
-from gongji_svc.domain.calendar import start_of
 from gongji_svc.domain.journal import Journal, Line, Posting
 from gongji_svc.storage import tables
 from gongji_svc.storage.ids import region_of
@@ -169,7 +168,7 @@ class State:
     """Everything a batch knows. Rows are tuples in the column order of their table."""
 
     now: datetime = _NEVER
-    ended_before: date | None = None  # the days before this one take no journal any more
+    not_before: datetime = _NEVER  # the days before this instant take no journal any more
     directory: dict[bytes, UUID] = field(default_factory=dict)
     institutions: dict[str, Row] = field(default_factory=dict)
     owners: dict[UUID, UUID] = field(default_factory=dict)  # of what is owned; they never change
@@ -206,7 +205,7 @@ class State:
         """When what is decided now counts as recorded: now, but on no day that was ended before
         the clock was set back.
         """
-        return self.now if self.ended_before is None else max(self.now, start_of(self.ended_before))
+        return max(self.now, self.not_before)
 
     def absorb(self, table: Table, row: Row) -> None:
         """Take in a row, gathered or decided."""

@@ -17,9 +17,9 @@ from sqlalchemy import Select, func, select, tuple_
 
 from gongji_svc.domain.calendar import day_of, start_of
 from gongji_svc.domain.position import Position, PositionKind
+from gongji_svc.domain.reconciliation import Totals
 from gongji_svc.domain.window import WindowState, first_day_after, last_day_from
 from gongji_svc.storage import tables
-from gongji_svc.storage.clearing_sums import TotalSums
 from gongji_svc.storage.ids import id_about, region_of
 from gongji_svc.storage.statements import Row
 
@@ -47,6 +47,12 @@ class Days:
         """The id of the window that begins on this day in this region; there is one."""
         return id_about(self.region, start_of(self.first_day), _NAME)
 
+    @property
+    def following(self) -> "Days":
+        """The days of the window that is open once this one is closed."""
+        first_day = first_day_after(self.last_day, first_journal=self.first_day)
+        return Days(self.region, first_day, last_day_from(first_day))
+
 
 @dataclass(frozen=True, slots=True)
 class WindowRow:
@@ -57,7 +63,7 @@ class WindowRow:
     first_day: date
     last_day: date
     state: WindowState
-    totals: TotalSums
+    totals: Totals
     payable_fen: int
     net_fen: int
     closed_at: datetime | None = None
@@ -78,7 +84,7 @@ class WindowRow:
 def window_from(row: Row) -> WindowRow:
     """A window from its row."""
     window: dict[str, Any] = dict(zip(_WINDOWS.keys(), row, strict=True))
-    window.update(state=WindowState(window["state"]), totals=TotalSums(**window["totals"]))
+    window.update(state=WindowState(window["state"]), totals=Totals(**window["totals"]))
     return WindowRow(**window)
 
 

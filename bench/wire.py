@@ -1,7 +1,7 @@
 """One HTTP/2 connection of a load client.
 
-Rule: it knows frames and the server's window, and nothing of what is called or when; a call that
-must wait for the window is timed from when it was due all the same.
+Rule: it knows frames, the server's window and how many calls it takes at once, and nothing of what
+is called or when; a call that must wait for either is timed from when it was due all the same.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import cast
 
 from bench import http2
+
+_MOST_CALLS = 1000  # at once; the server takes a few more (services/connections.py)
 
 Answered = Callable[["Wire", float, bytes], None]
 """Hears of an answer: on which connection, when its call was due, its trailers."""
@@ -38,16 +40,9 @@ class Wire(asyncio.Protocol):
         self._transport.close()
 
     def call(self, block: bytes, body: bytes, due: float) -> None:
-        """Send a call, or let it wait for the server's window."""
-        size = len(body) + http2.MESSAGE_HEAD
-        if self._waiting or self._window < size:
-            self._waiting.append((block, body, due))
-            return
-        stream = self._next_stream
-        self._next_stream += 2
-        self._window -= size
-        self._due[stream] = due
-        self._out.append(http2.call(stream, block, body))
+        """Send a call, or let it wait until the server has room."""
+        self._waiting.append((block, body, due))
+        self._send_waiting()
 
     def flush(self) -> None:
         """Send what is written."""
@@ -60,6 +55,7 @@ class Wire(asyncio.Protocol):
         for kind, flags, stream, payload in http2.frames(self._buffer):
             if kind == http2.HEADERS and flags & http2.END_STREAM:
                 self._answered(self, self._due.pop(stream), payload)
+                self._send_waiting()
             elif kind in (http2.SETTINGS, http2.PING) and not flags & http2.ACK:
                 answer = payload if kind == http2.PING else b""
                 self._out.append(http2.frame(kind, http2.ACK, 0, answer))
@@ -75,6 +71,14 @@ class Wire(asyncio.Protocol):
             self._failed(f"the server hung up: {exc}")
 
     def _send_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for block, body, due in waiting:
-            self.call(block, body, due)
+        while self._waiting and len(self._due) < _MOST_CALLS:
+            block, body, due = self._waiting[0]
+            size = len(body) + http2.MESSAGE_HEAD
+            if self._window < size:
+                return
+            self._waiting.popleft()
+            stream = self._next_stream
+            self._next_stream += 2
+            self._window -= size
+            self._due[stream] = due
+            self._out.append(http2.call(stream, block, body))

@@ -1,7 +1,9 @@
 """One HTTP/2 connection of a load client.
 
 Rule: it knows frames, the server's window and how many calls it takes at once, and nothing of what
-is called or when; a call that must wait for either is timed from when it was due all the same.
+is called or when; a call that must wait for either is timed from when it was due all the same. A
+server that refuses before it has read a whole request says after the answer that the rest of it
+need not come: nothing is lost.
 """
 
 import asyncio
@@ -62,7 +64,7 @@ class Wire(asyncio.Protocol):
             elif kind == http2.WINDOW_UPDATE and stream == 0:
                 self._window += int.from_bytes(payload, "big")
                 self._send_waiting()
-            elif kind in (http2.RST_STREAM, http2.GOAWAY):
+            elif kind == http2.GOAWAY or (kind == http2.RST_STREAM and stream in self._due):
                 self._failed(f"frame {kind}: {payload!r}")
         self.flush()
 

@@ -26,14 +26,29 @@ class Sent(asyncio.WriteTransport):
         return [stream for kind, _, stream, _ in http2.frames(written) if kind == http2.HEADERS]
 
 
+def test_only_a_call_that_is_open_fails_when_the_server_gives_it_up() -> None:
+    answered: list[float] = []
+    failures: list[str] = []
+    wire = Wire(lambda _, due, __: answered.append(due), failures.append)
+    wire.connection_made(Sent())
+    for number in range(2):
+        wire.call(b"", b"", float(number))
+    wire.data_received(http2.frame(http2.HEADERS, http2.END_STREAM, 1))
+    wire.data_received(http2.frame(http2.RST_STREAM, 0, 1, bytes(4)))
+    assert (answered, failures) == ([0.0], [])
+    wire.data_received(http2.frame(http2.RST_STREAM, 0, 3, bytes(4)))
+    assert len(failures) == 1
+
+
 def test_a_call_more_than_the_server_takes_at_once_waits_for_an_answer() -> None:
     answered: list[float] = []
-    wire, sent = Wire(lambda _, due, __: answered.append(due), answered.append), Sent()  # type: ignore[arg-type]  # no failure is told
+    failures: list[str] = []
+    wire, sent = Wire(lambda _, due, __: answered.append(due), failures.append), Sent()
     wire.connection_made(sent)
     for number in range(AT_ONCE + 2):
         wire.call(b"", b"", float(number))
     wire.flush()
     assert sent.streams() == [2 * number + 1 for number in range(AT_ONCE)]
     wire.data_received(http2.frame(http2.HEADERS, http2.END_STREAM, 3))
-    assert answered == [1.0]
+    assert (answered, failures) == ([1.0], [])
     assert sent.streams() == [2 * AT_ONCE + 1]

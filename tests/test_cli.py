@@ -49,6 +49,14 @@ def test_a_database_out_of_reach_is_one_line_and_no_stack() -> None:
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
+def test_a_folder_that_cant_be_used_is_one_line_and_no_stack(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    done = gongji("token", "--role", "audit", "--subject", "150100", GONGJI_DATA_DIR=str(loop))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert str(loop) in done.stderr
+
+
 def test_status_on_an_empty_folder_starts_the_embedded_database_and_names_the_remedy(
     reachable_path: Path,
 ) -> None:

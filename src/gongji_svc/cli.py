@@ -76,9 +76,7 @@ def _user_errors() -> tuple[type[Exception], ...]:
         SchemaMismatch,
         KeyFileInvalid,
         KeysDiffer,
-        PermissionError,
-        NotADirectoryError,
-        FileNotFoundError,
+        OSError,  # files, folders and ports: not there, not ours, full, not to be written
     )
 
 

@@ -1,4 +1,4 @@
-"""Commands of `gongji` as programs of their own."""
+"""Commands of `gongji`, and what else works on a test's database, as programs of their own."""
 
 import os
 import subprocess
@@ -17,6 +17,15 @@ def gongji(
     database: Database, folder: Path, *arguments: str, **settings: str
 ) -> Iterator["subprocess.Popen[str]"]:
     """A command of its own process; whatever is left of it at the end is killed."""
+    with program(database, folder, "-m", "gongji_svc.cli", *arguments, **settings) as process:
+        yield process
+
+
+@contextmanager
+def program(
+    database: Database, folder: Path, *arguments: str, **settings: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """As `gongji`, of any program that Python is told of by these arguments."""
     keys = folder / "keys"
     keys.write_text(KEYS.dump())
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GONGJI_")}
@@ -30,7 +39,7 @@ def gongji(
         "GONGJI_WORKERS": "1",
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "gongji_svc.cli", *arguments],
+        [sys.executable, *arguments],
         env={**clean, **usual, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -2,6 +2,7 @@
 middle, before its time; what each step of a rotation starts with, and is refused.
 """
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,9 @@ import pytest
 from gongji.v1 import registry_pb2, settlement_pb2
 from gongji.v1.registry_pb2_grpc import RegistryServiceStub
 from gongji_svc.storage.database import Database
-from gongji_svc.storage.keycheck import check_keys
+from gongji_svc.storage.keycheck import check_keys, close
 from gongji_svc.storage.sealing import KeyRing
+from gongji_svc.upkeep.measuring import Measuring
 from tests.commands.program import gongji
 from tests.end_to_end.books import Books
 from tests.end_to_end.purchases import purchase
@@ -231,6 +233,37 @@ def test_it_says_which_key_has_sealed_how_much(database: Database, tmp_path: Pat
         "data key 1: 0 rows, may be taken out of the key file, not in the key file",
         "data key 2: 3 rows (persons 3), current",
     ]
+
+
+def test_status_and_the_workers_figures_say_when_the_old_key_may_go(
+    database: Database, tmp_path: Path
+) -> None:
+    at_step(database, KEYS, KNOWN, CURRENT)
+    make_people(database, 3)
+    assert needed(database) == {("1",): 1, ("2",): 1}
+    with database.transaction() as tx:
+        close(tx, [1])  # as when `gongji rekey` is killed at its end
+    closed = "closed, needed until gongji rekey has ended"
+    assert keys_told(database, tmp_path) == {"data key 1": closed, "data key 2": "needed"}
+    assert needed(database) == {("1",): 1, ("2",): 1}
+    assert done(database, tmp_path, CURRENT, "rekey")[0] == 0
+    gone = "may be taken out of the key file"
+    assert keys_told(database, tmp_path) == {"data key 1": gone, "data key 2": "needed"}
+    assert needed(database) == {("1",): 0, ("2",): 1}
+
+
+def keys_told(database: Database, folder: Path) -> Any:
+    """What `gongji status` says of the data keys."""
+    status, printed, _ = done(database, folder, CURRENT, "status", "--json")
+    assert status == 0
+    return json.loads(printed)["data_keys"]
+
+
+def needed(database: Database) -> object:
+    """The data keys as a worker's figures tell of them."""
+    measuring = Measuring()
+    measuring.measure(Driver(database, keys=CURRENT).office)
+    return dict(measuring)["gongji_data_key_needed"]
 
 
 def test_nothing_is_touched_where_a_key_in_use_is_missing(

@@ -55,6 +55,12 @@ def test_a_pod_runs_as_nobody_and_can_write_nowhere_but_into_volumes(workload: W
     assert pod["automountServiceAccountToken"] is False
 
 
+@pytest.mark.parametrize("name", ["gongji-core", "gongji-worker"])
+def test_who_keeps_files_for_a_while_has_a_place_for_them(name: str) -> None:
+    (workload,) = (one for one in ALL if (one.overlay, one.name) == ("production", name))
+    assert "emptyDir" in workload.volume_at("/tmp/file")[0]  # noqa: S108 - the pod's own
+
+
 @every_workload
 def test_a_container_says_what_it_needs_and_what_it_may_take(workload: Workload) -> None:
     resources = workload.container["resources"]

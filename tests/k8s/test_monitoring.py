@@ -18,7 +18,6 @@ from gongji_svc.signals.catalogue import CATALOGUE
 from gongji_svc.upkeep import JOBS
 from tests.k8s.expressions import OTHERS, described, grouped_by, labels_of, named_in
 from tests.k8s.overlays import ALL, FOLDER, ROOT, kustomized, named, of_kind
-from tests.k8s.test_custom_resources import fields
 
 _MONITORING = kustomized(FOLDER / "monitoring")
 _RULES = [
@@ -165,13 +164,7 @@ def test_every_port_that_is_scraped_is_there_and_may_be_reached() -> None:
     scraped = {}
     for one in _MONITORING:
         if one["kind"] == "PodMonitor":
-            assert one["apiVersion"] == "monitoring.coreos.com/v1"
-            known = {"jobLabel", "selector", "selector.matchLabels", "podMetricsEndpoints"}
-            assert {field.split(".app")[0] for field in fields(one["spec"])} - known <= {
-                "selector.matchLabels"
-            }
             (end,) = one["spec"]["podMetricsEndpoints"]
-            assert set(end) <= {"port", "interval", "honorLabels"}
             ((label, name),) = one["spec"]["selector"]["matchLabels"].items()
             assert label == one["spec"]["jobLabel"] == let_in["key"]
             scraped[name] = end["port"]

@@ -1,5 +1,5 @@
-"""`gongji status`: what the database is, how much it holds, what waits in it, and how the processes
-are that serve it.
+"""`gongji status`: what the database is, how much it holds, what waits in it, which data keys are
+needed, and how the processes are that serve it.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from gongji_svc.storage import migrate
 from gongji_svc.storage.audit_result import read_result, result_beside
 from gongji_svc.storage.database import Database, row_counts, server_version
 from gongji_svc.storage.figures import Measured, measure
+from gongji_svc.storage.keycheck import KeyCheck, known_data_keys
 
 _NO_PORT = "GONGJI_METRICS_LISTEN names no port, so the processes can't be asked"
 _NOBODY = "no process answers on the ports of GONGJI_METRICS_LISTEN"
@@ -44,6 +45,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
             if told["schema"] != migrate.code_revision():
                 told["schema"] += f", newer than this program's {migrate.code_revision()}"
             told["waiting"] = {**_figures(measure(tx, timedelta())), "audit": _audit(config)}
+            known = sorted(known_data_keys(tx).items())
+            told["data_keys"] = {f"data key {key_id}": _key(check) for key_id, check in known}
             told["processes"] = dict(_processes(config))
             told["rows"] = row_counts(tx)
     if args.json:
@@ -55,6 +58,13 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 def _figures(measured: Measured) -> dict[str, object]:
     return {name: values[()] for name, values in measured}
+
+
+def _key(check: KeyCheck) -> str:
+    """Whether the key file must have it."""
+    if check.is_retired:
+        return "may be taken out of the key file"
+    return "closed, needed until gongji rekey has ended" if check.is_closed else "needed"
 
 
 def _audit(config: Config) -> str:
@@ -84,6 +94,7 @@ def _show(told: dict[str, Any], nobody: str) -> None:
         console.print(f"          {told['remedy']}", soft_wrap=True)
         return
     _table(console, "waiting", told["waiting"])
+    _table(console, "data keys", told["data_keys"])
     for address, figures in told["processes"].items():
         _table(console, address, figures)
     if not told["processes"]:

@@ -117,6 +117,7 @@ CATALOGUE: Mapping[str, Described] = {
             ("tax_messages_waiting", "gauge", "", "Messages due to the tax authority, not taken."),
             ("tax_message_age_seconds", "gauge", "", "How long the oldest has been; 0: none."),
             ("unresolved_differences", "gauge", "", "Differences that nobody has resolved."),
+            ("data_key_needed", "gauge", "data_key", "1: the key file must have it; 0: it may go."),
             ("audit_ok", "gauge", "", "1 when the last `gongji audit` found no difference."),
             ("audit_timestamp_seconds", "gauge", "", "When it ended."),
             ("job_last_success_timestamp_seconds", "gauge", "job", "When a job last went well."),

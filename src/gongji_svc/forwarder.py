@@ -22,8 +22,10 @@ import structlog
 from gongji_svc.domain.access import Caller
 from gongji_svc.domain.errors import QueueFull, ServiceUnavailable
 from gongji_svc.pipe import READY, Answer, AnswerReader, Request, Settings
+from gongji_svc.services.contract import Method
 from gongji_svc.services.status import code_of, status_of
 from gongji_svc.services.turns import Turns
+from gongji_svc.services.weights import weight
 from gongji_svc.signals.batches import HeardBatches
 from gongji_svc.signals.catalogue import Figure
 
@@ -71,7 +73,7 @@ class Forwarder(asyncio.Protocol):
         self._writer: _Process | None = None
         self._transport: asyncio.WriteTransport | None = None
         self._answers = AnswerReader()
-        self._waiting: dict[int, tuple[Hashable, asyncio.Future[Answer]]] = {}
+        self._waiting: dict[int, tuple[Hashable, int, asyncio.Future[Answer]]] = {}
         self._turns = Turns(
             _AT_THE_WRITER, _LEAST_AT_THE_WRITER, _AT_THE_WRITER, crowd=_CROWD_AT_THE_WRITER
         )
@@ -97,21 +99,22 @@ class Forwarder(asyncio.Protocol):
         await self._ready.wait()
 
     async def forward(
-        self, method: int, caller: Caller, body: bytes, deadline: float, trace: bytes
+        self, method: Method, caller: Caller, body: bytes, deadline: float, trace: bytes
     ) -> Answer:
         """The writer's answer; a refusal of our own when it has too much to do or is gone."""
+        weighs = weight(method, body)
         if not self._ready.is_set():
             return _refused(ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
         if self.waiting >= self._max_waiting:
             return _refused(QueueFull(retry_after_seconds=_RETRY_AFTER_SECONDS))
-        await self._turns.begin(caller.who)
+        await self._turns.begin(caller.who, weighs)
         if self._transport is None or not self._ready.is_set():
-            self._turns.end(caller.who)
+            self._turns.end(caller.who, weighs)
             return _refused(ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
         call = self._next_call = self._next_call % _LAST_CALL + 1
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[call] = caller.who, answer
-        self._transport.write(Request(call, method, deadline, caller, body, trace).dump())
+        self._waiting[call] = caller.who, weighs, answer
+        self._transport.write(Request(call, method.number, deadline, caller, body, trace).dump())
         # Once the writer has it, it completes although the caller may be gone.
         return await answer
 
@@ -146,8 +149,8 @@ class Forwarder(asyncio.Protocol):
                 self._ready.set()
                 self._tell(True)
                 continue
-            who, waiting = self._waiting.pop(answer.call)
-            self._turns.end(who)
+            who, weighs, waiting = self._waiting.pop(answer.call)
+            self._turns.end(who, weighs)
             if not waiting.done():
                 waiting.set_result(answer)
 
@@ -156,8 +159,8 @@ class Forwarder(asyncio.Protocol):
         self._transport = None
         self._ready.clear()
         self._tell(False)
-        for who, waiting in self._waiting.values():
-            self._turns.end(who)
+        for who, weighs, waiting in self._waiting.values():
+            self._turns.end(who, weighs)
             if not waiting.done():
                 refusal = ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
                 waiting.set_result(_refused(refusal))

@@ -31,7 +31,7 @@ from grpc_health.v1._async import HealthServicer
 
 from gongji_svc import logs, regions
 from gongji_svc.config import Address
-from gongji_svc.domain.errors import DeadlinePassed, NotBuilt, Refusal
+from gongji_svc.domain.errors import DeadlinePassed, NotBuilt
 from gongji_svc.domain.limits import Limits
 from gongji_svc.forwarder import Forwarder
 from gongji_svc.pipe import Answer, Settings
@@ -45,8 +45,10 @@ from gongji_svc.services.interceptors import Call, ClientStream, Gate, ServerStr
 from gongji_svc.services.limits import Limiter
 from gongji_svc.services.office import Office
 from gongji_svc.services.provider import Provider
+from gongji_svc.services.receiving import received
 from gongji_svc.services.turns import Turns
 from gongji_svc.services.watching import Hub
+from gongji_svc.services.weights import asks_much
 from gongji_svc.signals import spans_to
 from gongji_svc.signals.calls import Calls
 from gongji_svc.signals.catalogue import Figure
@@ -66,7 +68,6 @@ _HEAVY_BYTES = 64 * 1024  # a bill of a thousand lines; it takes tens of millise
 _SWITCH_SECONDS = 0.0005  # so soon the event loop comes between readers
 # Those that begin at once: after a restart all clients come back, and others read meanwhile.
 _BEGINNINGS = 4
-_MESSAGE_BYTES = 64  # what it costs to keep one
 _MAX_WAITING = 4096
 _DRAIN_SECONDS = 20.0
 _TURN_AWAY_SECONDS = 0.5
@@ -114,7 +115,8 @@ class Front:
         self._calls = Calls(spans_to(settings.writer.traces, "front"))
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         limiter, denials = Limiter(settings.limits), Denials(self._record)
-        self._gate = Gate(self._entrance.verifier, limiter, self._calls, denials)
+        verifier = self._entrance.verifier
+        self._gate = Gate(verifier, limiter, self._calls, denials)
         self._reads = Turns(_READERS, _READERS_A_CALLER, _READERS_A_CALLER)
         self._heavy = Turns(1, 1, 1)
         self._uploads = Turns(_UPLOADS, _UPLOADS_A_CALLER, _UPLOADS_A_CALLER)
@@ -123,7 +125,7 @@ class Front:
         self._hub = Hub(office, self._readers)
         self._server = grpc.aio.server(options=connections.options(settings.shares_port))
         self._health = HealthServicer()
-        add_services_of_grpc(self._server, self._entrance.verifier, self._health)
+        add_services_of_grpc(self._server, verifier, self._gate, self._health)
         self._server.add_generic_rpc_handlers(tuple(self._services()))
         self.port = self._entrance.open(self._server, settings.listen)
 
@@ -190,13 +192,12 @@ class Front:
 
     def _unary(self, method: Method) -> Unary:
         if method.path in routes.COMMANDS or method.path in routes.BATCHES:
-            number = method.number
 
             async def forward(call: Call, body: bytes) -> Answer:
                 if len(body) > _HEAVY_BYTES:
-                    return await self._forward_heavy(number, call, body)
+                    return await self._forward_heavy(method, call, body)
                 return await self._forwarder.forward(
-                    number, call.caller, body, call.deadline, call.trace
+                    method, call.caller, body, call.deadline, call.trace
                 )
 
             return forward
@@ -204,9 +205,10 @@ class Front:
 
             async def answer(call: Call, body: bytes) -> Answer:
                 heavy = len(body) > _HEAVY_BYTES
+                places = _READERS_A_CALLER if asks_much(method, body) else 1
                 async with (
                     _turn(self._heavy, call) if heavy else contextlib.nullcontext(),
-                    _turn(self._reads, call),
+                    _turn(self._reads, call, places),
                 ):
                     return await self._in_thread(
                         lambda: routes.answer_read(self._office, method, call.caller, body)
@@ -215,7 +217,7 @@ class Front:
             return answer
         return _refuse
 
-    async def _forward_heavy(self, number: int, call: Call, body: bytes) -> Answer:
+    async def _forward_heavy(self, method: Method, call: Call, body: bytes) -> Answer:
         """Forward what keeps the writer long: one at a time, so that others come in between. The
         turn lasts until the writer has answered, also when the caller is gone.
         """
@@ -223,7 +225,7 @@ class Front:
         async with _within(call.deadline):
             await self._heavy.begin(who)
         forwarding = asyncio.ensure_future(
-            self._forwarder.forward(number, call.caller, body, call.deadline, call.trace)
+            self._forwarder.forward(method, call.caller, body, call.deadline, call.trace)
         )
         forwarding.add_done_callback(lambda _: self._heavy.end(who))
         return await asyncio.shield(forwarding)
@@ -232,9 +234,9 @@ class Front:
         async def receive(call: Call, bodies: AsyncIterator[bytes]) -> Answer:
             async with _turn(self._uploads, call):
                 async with _within(call.deadline):
-                    received = await _received(bodies, *routes.LARGEST[method.path])
+                    messages = await received(bodies, *routes.LARGEST[method.path])
                 return await self._in_thread(
-                    lambda: routes.answer_upload(self._office, method, call.caller, received)
+                    lambda: routes.answer_upload(self._office, method, call.caller, messages)
                 )
 
         return receive
@@ -283,15 +285,15 @@ async def _refuse(*_: object) -> NoReturn:
 
 
 @contextlib.asynccontextmanager
-async def _turn(turns: Turns, call: Call) -> AsyncIterator[None]:
+async def _turn(turns: Turns, call: Call, weight: int = 1) -> AsyncIterator[None]:
     """The caller's turn; DeadlinePassed when it does not come in time."""
     who = call.caller.who
     async with _within(call.deadline):
-        await turns.begin(who)
+        await turns.begin(who, weight)
     try:
         yield
     finally:
-        turns.end(who)
+        turns.end(who, weight)
 
 
 @contextlib.asynccontextmanager
@@ -302,20 +304,6 @@ async def _within(deadline: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as late:
         raise DeadlinePassed from late
-
-
-async def _received(
-    bodies: AsyncIterator[bytes], most_bytes: int, too_large: Callable[[], Refusal]
-) -> list[bytes]:
-    """All messages of an upload; the refusal as soon as they are too much to hold."""
-    received: list[bytes] = []
-    left_bytes = most_bytes
-    async for body in bodies:
-        left_bytes -= len(body) + _MESSAGE_BYTES
-        if left_bytes < 0:
-            raise too_large()
-        received.append(body)
-    return received
 
 
 async def _send(

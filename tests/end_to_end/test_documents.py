@@ -246,6 +246,7 @@ _IMPATIENT = """
 from gongji_svc import server
 from gongji_svc.services import interceptors
 interceptors._LONGEST_CALL_SECONDS = 2.0
+interceptors._LONGEST_UPLOAD_SECONDS = 2.0
 server.main(0)
 """
 

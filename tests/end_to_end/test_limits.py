@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from bench import http2
 from gongji.v1 import account_pb2, binding_pb2, settlement_pb2
@@ -20,12 +21,15 @@ from gongji_svc.domain.limits import Limits
 from gongji_svc.storage.database import Database
 from tests.end_to_end.purchases import ULANQAB, at_work, line, purchase
 from tests.end_to_end.refusals import Refusal, refusal_of
-from tests.end_to_end.service import SETTLE, Service, Till, metadata_of, opened, until
+from tests.end_to_end.service import SETTLE, Service, Till, health, metadata_of, opened, until
 from tests.end_to_end.test_documents import upload
 from tests.families import Families, Made
 from tests.services.accounts import crediting
 from tests.services.till import asked
 
+_CHANNELZ = "/grpc.channelz.v1.Channelz/GetServers"
+_REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+_LIST_SERVICES = ServerReflectionRequest(list_services="").SerializeToString()
 _WATCH = "/gongji.v1.AccountService/WatchAccount"
 _FRAME_BYTES = 16_384
 _LIMITED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
@@ -86,6 +90,51 @@ def test_who_calls_too_often_is_told_when_to_come_again_and_others_are_served(
 
     until(lambda: is_limited(lambda: sell(one)), seconds=60)
     sell(other)
+
+
+def test_calls_of_nobody_are_limited_by_address_and_good_ones_beside_them_are_not(
+    start: Start, builders: Families
+) -> None:
+    service = start(limits=Limits(address_calls=1))
+    code, patient = builders.institution(ULANQAB), builders.person(ULANQAB, balance_fen=1_000_000)
+
+    def refusal(address: str, *shown: tuple[str, str]) -> Refusal:
+        till = Till(service.channel, (("x-forwarded-for", address), *shown))
+        with pytest.raises(grpc.RpcError) as caught:
+            till.settle(purchase(code, patient, total_fen=100))
+        return refusal_of(caught.value)
+
+    def is_too_many() -> bool:
+        told = refusal("10.0.0.7", ("authorization", "Bearer x"))
+        assert told.code in (grpc.StatusCode.UNAUTHENTICATED, _LIMITED[0])
+        return (told.code, told.reason) == _LIMITED and bool(told.retry_after_seconds)
+
+    until(is_too_many, seconds=60)
+    assert refusal("10.0.0.8").reason == "UNAUTHENTICATED"
+    good = (("x-forwarded-for", "10.0.0.7"), *metadata_of("pos", code))
+    Till(service.channel, good).settle(purchase(code, patient, total_fen=100))
+
+
+def ask_channelz(channel: grpc.Channel) -> None:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_CHANNELZ)
+    call(b"", timeout=10)
+
+
+def ask_reflection(channel: grpc.Channel) -> None:
+    """Ask ten times in one call."""
+    call: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(_REFLECTION)
+    for _ in call(iter([_LIST_SERVICES] * 10), timeout=10):
+        pass
+
+
+@pytest.mark.parametrize("ask", [health, ask_channelz, ask_reflection])
+def test_services_of_grpc_are_limited_by_address(
+    start: Start, builders: Families, ask: Callable[[grpc.Channel], object]
+) -> None:
+    service = start(limits=Limits(address_calls=1))
+    code, patient = builders.institution(ULANQAB), builders.person(ULANQAB, balance_fen=1_000_000)
+    until(lambda: is_limited(lambda: ask(service.channel)), seconds=60)
+    service.till(code).settle(purchase(code, patient, total_fen=100))
 
 
 def test_a_patient_is_previewed_so_often_by_all_together(start: Start, builders: Families) -> None:

@@ -14,11 +14,13 @@ from gongji_svc.domain.errors import PersonNotMatched, RateLimited
 from gongji_svc.domain.limits import Limits
 from gongji_svc.services.buckets import Buckets
 from gongji_svc.services.contract import Method, method_of
-from gongji_svc.services.limits import Limiter, Standing, count_guesses, items_in
+from gongji_svc.services.limits import Limiter, Standing, count_answer, count_guesses
+from gongji_svc.services.weights import asks_much, items_in, weight
 
 _SETTLE = method_of("SettlementService", "Settle")
 _IDENTIFY = method_of("SettlementService", "IdentifyPatient")
 _REFUND = method_of("SettlementService", "RefundSettlement")
+_LIST = method_of("SettlementService", "ListSettlements")
 _CREATE_BINDING = method_of("BindingService", "CreateBinding")
 _BATCH_CREDIT = method_of("AccountService", "BatchCredit")
 _POS, _OTHER = Caller(Role.POS, "P1"), Caller(Role.POS, "P2")
@@ -122,6 +124,68 @@ def test_a_batch_counts_for_each_of_its_items_and_is_taken_whole() -> None:
     assert at.wait(agency, _BATCH_CREDIT, body) == pytest.approx(6.01)
 
 
+def test_a_long_request_counts_for_as_many_calls_as_it_costs() -> None:
+    at = door(institution_calls=10)
+    at.call(method=_SETTLE, body=bytes(1023))
+    at.call(method=_SETTLE, body=bytes(59 * 1024))
+    assert at.wait(method=_SETTLE) == pytest.approx(2.1)
+
+
+def test_a_long_answer_counts_when_it_is_there_and_the_next_call_waits() -> None:
+    at = door(institution_calls=10)
+    for size in (4095, 400 * 1024):
+        standing = at.call(method=_LIST)
+        count_answer(standing, _LIST, b"", bytes(size))
+    assert at.wait(method=_LIST) == pytest.approx(6.2)
+    at.call(_OTHER, _LIST)
+
+
+def test_a_person_asks_seldom_and_may_ask_for_more_at_a_time() -> None:
+    at, citizen = door(person_calls=10), Caller(Role.CITIZEN, "a")
+    count_answer(at.call(citizen, _LIST), _LIST, b"", bytes(4096 * 16 * 30))
+    assert at.passed(citizen, _LIST) == 10
+
+
+def test_a_batch_weighs_by_its_bytes_where_those_are_more_than_its_items() -> None:
+    one = account_pb2.CreditRequest(memo="备" * 1000)
+    few = account_pb2.BatchCreditRequest(credits=[one] * 10).SerializeToString()
+    assert weight(_BATCH_CREDIT, few) == len(few) // 1024 == 29
+    assert weight(_BATCH_CREDIT, few, bytes(4096 * 5)) == 34
+    many = account_pb2.BatchCreditRequest(credits=[account_pb2.CreditRequest()] * 100)
+    assert weight(_BATCH_CREDIT, many.SerializeToString(), bytes(4096 * 99)) == 100
+
+
+@pytest.mark.parametrize(("rows", "much"), [(0, False), (200, False), (201, True), (-1, False)])
+def test_a_long_page_is_known_before_it_is_read(rows: int, much: bool) -> None:
+    request = settlement_pb2.ListSettlementsRequest(page_size=rows)
+    assert asks_much(_LIST, request.SerializeToString()) is much
+
+
+def test_what_is_no_request_for_a_page_is_none() -> None:
+    assert not asks_much(_LIST, b"\xff")
+    assert not asks_much(_SETTLE, b"")
+
+
+def test_what_is_nobodys_counts_for_its_address() -> None:
+    at = door(address_calls=5)
+    for _ in range(20):
+        at.limiter.enter_unnamed("10.0.0.7")
+    with pytest.raises(RateLimited) as refused:
+        at.limiter.enter_unnamed("10.0.0.7")
+    assert refused.value.retry_after_seconds == pytest.approx(0.2)
+    at.limiter.enter_unnamed("10.0.0.8")
+    at.call(Caller(Role.POS, "P1", origin="10.0.0.7"))
+    at.now += 0.2
+    at.limiter.enter_unnamed("10.0.0.7")
+
+
+def test_who_asks_once_a_second_is_never_refused() -> None:
+    at = Door(Limits())
+    for _ in range(1000):
+        at.limiter.enter_unnamed("10.0.0.7")
+        at.now += 1.0
+
+
 def test_identifying_has_a_limit_of_its_own() -> None:
     at = door(identifications=60)
     assert at.passed(method=_IDENTIFY) == 60
@@ -160,7 +224,8 @@ def test_bindings_that_are_only_checked_have_a_limit_of_their_own() -> None:
 def test_zero_is_no_limit() -> None:
     at = Door(Limits.parse("off"))
     for _ in range(2000):
-        at.limiter.enter(_POS, _IDENTIFY, b"")
+        at.limiter.enter(_POS, _IDENTIFY, bytes(100_000))
+        at.limiter.enter_unnamed("10.0.0.7")
 
 
 def test_callers_without_number_fill_no_memory_and_free_nobody_under_way() -> None:
@@ -191,6 +256,7 @@ def test_limits_are_written_by_name() -> None:
         ("previews", "previews: '' is no number: write one, 0 for no limit"),
         ("previews=-1", "previews: '-1' is no number"),
         ("previews=1.5", "previews: '1.5' is no number"),
+        ("previews=1,person_calls=2,previews=3", "previews is given twice: write it once"),
         ("off,previews=1", "'off' is no limit"),
     ],
 )

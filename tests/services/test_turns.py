@@ -115,6 +115,29 @@ def test_when_the_others_are_long_gone_a_flood_has_everything() -> None:
     asyncio.run(run())
 
 
+def test_a_call_that_weighs_much_counts_as_so_many() -> None:
+    async def run() -> None:
+        at = Queue(crowd=40)
+        await at.come("quiet")
+        at.begun.clear()
+        heavy = [asyncio.create_task(at.turns.begin("flood", 60)) for _ in range(3)]
+        await settle()
+        assert [task.done() for task in heavy] == [True, False, False]
+        await at.come("quiet", 10)
+        assert at.begun == ["quiet"] * 10
+        at.turns.end("flood", 60)
+        await settle()
+        assert [task.done() for task in heavy] == [True, True, False]
+        heavy[2].cancel()
+        await settle()
+        at.turns.end("flood", 60)
+        assert at.turns.waiting == 0
+        await at.come("other", 39)
+        assert at.begun.count("other") == 39
+
+    asyncio.run(run())
+
+
 def test_of_several_that_wait_each_has_its_turn() -> None:
     async def run() -> None:
         at = Queue(most=4, least=4)

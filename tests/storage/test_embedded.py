@@ -45,17 +45,34 @@ for first in range(4):
     threading.Thread(target=write, args=(first,)).start()
 """
 
+# Holds the lock and starts nothing.
+_STUCK = """
+import fcntl, os, sys
+from pathlib import Path
+Path(sys.argv[1]).parent.mkdir(parents=True)
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print(os.getpid(), file=lock, end="", flush=True)
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="shows what happens when root starts it")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 def run_python(
-    script: str, *arguments: object, env: Mapping[str, str] | None = None, user: str | None = None
+    script: str,
+    *arguments: object,
+    env: Mapping[str, str] | None = None,
+    user: str | None = None,
+    stderr: int | None = None,
 ) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         env={**os.environ, **(env or {})},
         user=user,
@@ -160,6 +177,26 @@ def test_two_processes_that_start_at_once_share_one_server(reachable_path: Path)
     assert sorted(first_line(process) for process in both) == ["adopted", "owned"]
     for process in both:
         end(process)
+
+
+def test_who_waits_for_another_process_says_for_which(reachable_path: Path) -> None:
+    lock = reachable_path.resolve() / "database" / "owner.lock"
+    other = run_python(_STUCK, lock)
+    assert first_line(other) == "holds"
+    waiting = run_python(_HOLDER, reachable_path, stderr=subprocess.PIPE)
+    assert waiting.stderr is not None
+    said = waiting.stderr.readline()
+    assert f"process {other.pid}, which holds {lock}" in said
+    assert "GONGJI_DATA_DIR" in said
+    end(other)
+    assert first_line(waiting) == "owned"
+    assert lock.read_text() == str(waiting.pid)
+    end(waiting)
+
+
+def test_only_its_owner_reads_the_lock(reachable_path: Path) -> None:
+    with embedded.start(reachable_path) as server:
+        assert server.folders.lock.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_adopter_starts_the_server_again_when_its_owner_was_killed(

@@ -51,6 +51,11 @@ def blocks(database: Database) -> list[tuple[Any, ...]]:
     return rows(database, "SELECT region, block_no, hash FROM blocks ORDER BY block_no")
 
 
+def test_only_its_owner_reads_a_new_file(driver: Driver, file: Path, account_id: UUID) -> None:
+    make_blocks(driver, account_id, 1)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_block_that_is_sealed_has_a_line(
     driver: Driver, database: Database, file: Path, account_id: UUID
 ) -> None:

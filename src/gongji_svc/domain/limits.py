@@ -13,7 +13,8 @@ _OFF = "off"
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Calls a second and calls at once of an institution, of who acts for a region (platform,
-    agency, tax) and of a person; the rest is a minute, and ten times as much for a region.
+    agency, tax), of a person, and of an address whose calls are nobody's; the rest is a minute, and
+    ten times as much for a region.
     """
 
     institution_calls: int = 1000
@@ -22,6 +23,7 @@ class Limits:
     region_at_once: int = 1024
     person_calls: int = 20
     person_at_once: int = 32
+    address_calls: int = 50
     previews: int = 30  # of one patient, whoever asks
     identifications: int = 600
     guesses: int = 60  # people named who are not there, or by another's name
@@ -44,5 +46,7 @@ class Limits:
                 raise ValueError(f"{name!r} is no limit: write off, or NAME=NUMBER with {known}")
             if not (number.isascii() and number.isdigit()):
                 raise ValueError(f"{name}: {number!r} is no number: write one, 0 for no limit")
+            if name in given:
+                raise ValueError(f"{name} is given twice: write it once")
             given[name] = int(number)
         return cls(**given)

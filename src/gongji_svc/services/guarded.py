@@ -1,8 +1,8 @@
 """gRPC's own services (health, channelz, reflection) behind the same door as ours.
 
-Rule: where certificates are asked for, one that is taken back or has run out is refused here too.
-They need no token, for health and reflection tell of nobody; channelz tells who is connected and
-how busy, so it answers this machine alone.
+Rule: each request counts for the address it comes from. Where certificates are asked for, one that
+is taken back or has run out is refused here too. They need no token, for health and reflection tell
+of nobody; channelz tells who is connected and how busy, so it answers this machine alone.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -10,16 +10,18 @@ from inspect import isasyncgenfunction
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from grpc_channelz.v1 import channelz, channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from gongji_svc.domain.errors import Unauthenticated
+from gongji_svc.domain.errors import RateLimited, Unauthenticated
 from gongji_svc.services.contract import SERVICES
 from gongji_svc.services.identity import Verifier
-from gongji_svc.services.interceptors import certificate_of, is_on_this_machine
+from gongji_svc.services.interceptors import Gate, certificate_of, is_on_this_machine, refuse
+from gongji_svc.services.status import status_of
 
 _REFUSED = "No certificate, or one that is expired or not trusted."
 _SHAPES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
@@ -31,10 +33,10 @@ Check = Callable[[Any], Awaitable[None]]
 
 
 def add_services_of_grpc(
-    server: grpc.aio.Server, verifier: Verifier, health: HealthServicer
+    server: grpc.aio.Server, verifier: Verifier, gate: Gate, health: HealthServicer
 ) -> None:
     """Add them; the contract's services and health are what reflection tells of."""
-    guarded: Any = _Guarded(server, verifier)
+    guarded: Any = _Guarded(server, verifier, gate)
     told = ReflectionServicer((*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME))
     looked_at = channelz.aio.ChannelzServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, guarded)
@@ -45,8 +47,9 @@ def add_services_of_grpc(
 class _Guarded:
     """What gRPC's generated code adds services to, in a server's stead."""
 
-    def __init__(self, server: grpc.aio.Server, verifier: Verifier) -> None:
+    def __init__(self, server: grpc.aio.Server, verifier: Verifier, gate: Gate) -> None:
         self._server = server
+        self._gate = gate
         self._verifier = verifier
 
     def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
@@ -57,9 +60,15 @@ class _Guarded:
         checks: list[Check] = [self._check] if self._verifier.asks_certificates else []
         if service == channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name:
             checks.append(_check_is_here)
-        for check in checks:
+        for check in (*checks, self._count):  # the last one is asked first
             handlers = {name: _behind(check, handler) for name, handler in handlers.items()}
         self._server.add_registered_method_handlers(service, handlers)
+
+    async def _count(self, context: Any) -> None:
+        try:
+            await self._gate.count_unnamed(context)
+        except RateLimited as refusal:
+            await refuse(context, status_of(refusal))
 
     async def _check(self, context: Any) -> None:
         try:
@@ -92,7 +101,15 @@ def _answer(check: Check, serve: Serve) -> Callable[[Any, Any], Awaitable[Any]]:
 def _answers(check: Check, serve: Serve) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def answers(request: Any, context: Any) -> AsyncIterator[Any]:
         await check(context)
-        async for answer in serve(request, context):
+        whole = request if isinstance(request, Message) else _each(check, request, context)
+        async for answer in serve(whole, context):
             yield answer
 
     return answers
+
+
+async def _each(check: Check, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+    """The requests of a stream, each behind the check."""
+    async for request in requests:
+        await check(context)
+        yield request

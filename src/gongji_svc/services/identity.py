@@ -26,6 +26,7 @@ _AUDIENCE = "gongji"
 _KEY_FILE = "development-token.key"
 _CACHED_TOKENS = 10_000
 _BEARER = "bearer "
+_YEAR_10000 = 253_402_300_800
 _REGION = re.compile(r"[0-9]{6}")
 
 STAFF = frozenset({Role.COUNTER, Role.REVIEWER, Role.AGENCY, Role.TAX, Role.AUDIT})
@@ -99,9 +100,17 @@ class DevelopmentTokens:
                 issuer=_ISSUER,
                 options={"require": ["exp", "sub", "role"]},
             )
-            return float(claims["exp"]), _caller(claims)
+            return good_until(claims), _caller(claims)
         except (jwt.InvalidTokenError, ValueError, OverflowError) as wrong:
             raise Unauthenticated from wrong
+
+
+def good_until(claims: Mapping[str, Any]) -> float:
+    """The `exp` of claims, in Unix seconds; ValueError when it is no such number."""
+    exp = claims["exp"]
+    if isinstance(exp, bool) or not isinstance(exp, int | float) or not 0 <= exp < _YEAR_10000:
+        raise ValueError("exp is no time")
+    return float(exp)
 
 
 def _caller(claims: Mapping[str, Any]) -> Caller:
@@ -139,6 +148,12 @@ class Verifier:
         """Unauthenticated unless a certificate, in PEM, is believed, whoever it names."""
         if self._certificates is not None:
             self._certificates.check(certificate)
+
+    def is_gateways(self, certificate: bytes) -> bool:
+        """Whether a certificate, in PEM, is a gateway's; Unauthenticated for one that is not
+        believed.
+        """
+        return self._certificates is not None and self._certificates.caller(certificate) is None
 
     async def caller(self, authorization: str, certificate: bytes = b"") -> Caller:
         """The caller by its `authorization` header ("": none) and its certificate in PEM;

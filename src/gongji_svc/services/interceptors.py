@@ -1,10 +1,10 @@
 """The one gate every call passes: identity, access, deadline; errors to google.rpc.Status; the log.
 
-Rule: denied by default, and permission before existence. A call without a deadline gets 30 seconds;
-what watches goes on, as long as its caller is believed. A call counts as its caller's until its
-client has the answer, and one that is too many is told so after a pause, so that who does not wait
-gains nothing. One line a call is logged; it names neither people nor numbers. Nothing touches a
-call once its handler has ended: gRPC frees it then.
+Rule: denied by default, and permission before existence. A call has 30 seconds at most, an upload
+ten times as many; what watches goes on, as long as its caller is believed. A call counts as its
+caller's until its client has the answer, and one that is too many is told so after a pause, so that
+who does not wait gains nothing. One line a call is logged; it names neither people nor numbers.
+Nothing touches a call once its handler has ended: gRPC frees it then.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import grpc
@@ -32,14 +32,16 @@ from gongji_svc.services.access import check_role
 from gongji_svc.services.contract import Method
 from gongji_svc.services.denials import Denials
 from gongji_svc.services.identity import Verifier
-from gongji_svc.services.limits import Limiter, count_guesses, is_batch
+from gongji_svc.services.limits import Limiter, count_answer, count_guesses
 from gongji_svc.services.status import code_of, internal, status_of
+from gongji_svc.services.weights import is_batch
 from gongji_svc.signals.calls import Begun, Calls
 from gongji_svc.signals.trace import trace_id
 
 _log = structlog.get_logger()
 
 _LONGEST_CALL_SECONDS = 30.0
+_LONGEST_UPLOAD_SECONDS = 300.0
 _RETRY_AFTER_SECONDS = 1.0
 _ASK_AGAIN_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -138,7 +140,7 @@ class Gate:
             method.name, method.server_streaming, _said(context, _TRACEPARENT)
         )
         try:
-            call = await self._admit(context, begun)
+            call = await self._admit(method, context, begun)
             answer = await self._within_limits(method, context, call, serve, body)
         except Refusal as refusal:
             answer = Answer(0, int(code_of(refusal).value[0]), _dump(status_of(refusal)))
@@ -153,22 +155,34 @@ class Gate:
             self._calls.end(begun, "OK")
             return answer.body
         status = Status.FromString(answer.body)
-        code = _CODES[answer.code]
-        self._calls.end(begun, code.name, _reason(status))
-        context.set_trailing_metadata(((_DETAILS, answer.body),))
-        return await context.abort(code, status.message)
+        self._calls.end(begun, _CODES[answer.code].name, _reason(status))
+        return await refuse(context, status)
 
-    async def _admit(self, context: Context, begun: Begun) -> Call:
+    async def _admit(self, method: Method, context: Context, begun: Begun) -> Call:
         if self._closed:
             raise ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
-        token, certificate = self._shown(context)
-        caller = await self._verifier.caller(token, certificate)
+        try:
+            caller = await self._verifier.caller(*self._shown(context))
+        except Unauthenticated:
+            await self.count_unnamed(context)
+            raise
         begun.role = caller.role.value
-        caller = replace(caller, origin=self._origin(context, token))
+        caller = replace(caller, origin=self._origin(context))
         left_seconds = context.time_remaining()
-        if left_seconds is None or left_seconds > _LONGEST_CALL_SECONDS:
+        if left_seconds is None:
             left_seconds = _LONGEST_CALL_SECONDS
-        return Call(caller, time.time() + left_seconds, begun.trace)
+        streams = method.client_streaming
+        longest = _LONGEST_UPLOAD_SECONDS if streams else _LONGEST_CALL_SECONDS
+        return Call(caller, time.time() + min(left_seconds, longest), begun.trace)
+
+    async def count_unnamed(self, context: Context) -> None:
+        """Count a call that is nobody's for the address it comes from; RateLimited, after a pause,
+        when it is one too many.
+        """
+        try:
+            self._limiter.enter_unnamed(self._origin(context))
+        except RateLimited as refusal:
+            raise await self._after_a_pause(refusal) from None
 
     async def _within_limits(
         self,
@@ -191,6 +205,7 @@ class Gate:
                 count_guesses(standing, refusal.reason.encode())
             await self._denials.look(call.caller, method, body, refusal.reason.encode())
             raise
+        count_answer(standing, method, body, answer.body)
         if answer.code or is_batch(method):
             count_guesses(standing, answer.body)
             await self._denials.look(call.caller, method, body, answer.body)
@@ -224,16 +239,27 @@ class Gate:
     def _shown(self, context: Context) -> tuple[str, bytes]:
         """What a caller brings: a token, and a certificate where one is asked for."""
         asks = self._verifier.asks_certificates
-        return _said(context, "authorization"), certificate_of(context) if asks else b""
+        certificate = certificate_of(context) if asks else b""
+        said = _all_said(context, "authorization")
+        if len(said) > 1:  # as with a till that shows a token as well
+            raise Unauthenticated
+        return next(iter(said), ""), certificate
 
-    def _origin(self, context: Context, token: str) -> str:
-        """The network address a call comes from. A gateway says its client's: who shows a
-        certificate and brings a token, or, where nobody is asked for one, is on this machine.
-        """
-        by_certificate = self._verifier.asks_certificates
-        is_gateway = bool(token) if by_certificate else is_on_this_machine(context)
-        said = _address(_said(context, _FORWARDED)) if is_gateway else None
+    def _origin(self, context: Context) -> str:
+        """The network address a call comes from; a gateway says its client's."""
+        said = _address(_said(context, _FORWARDED)) if self._is_gateways(context) else None
         return _peer(context) if said is None else str(said)
+
+    def _is_gateways(self, context: Context) -> bool:
+        """Whether a gateway's certificate is shown; where nobody is asked for one, it is whoever is
+        on this machine.
+        """
+        if not self._verifier.asks_certificates:
+            return is_on_this_machine(context)
+        try:
+            return self._verifier.is_gateways(certificate_of(context))
+        except Unauthenticated:
+            return False
 
 
 class _Writer:
@@ -276,12 +302,20 @@ async def _whole(bodies: AsyncIterator[bytes], context: Context) -> AsyncIterato
     await context.send_initial_metadata(())
 
 
+async def refuse(context: Context, status: Status) -> NoReturn:
+    """End a call with a status."""
+    context.set_trailing_metadata(((_DETAILS, status.SerializeToString()),))
+    await context.abort(_CODES[status.code], status.message)
+
+
 def _said(context: Context, name: str) -> str:
     """What the caller's metadata say under a name; empty: nothing."""
-    for key, value in context.invocation_metadata() or ():
-        if key == name and isinstance(value, str):
-            return value
-    return ""
+    return next(iter(_all_said(context, name)), "")
+
+
+def _all_said(context: Context, name: str) -> list[str]:
+    metadata = context.invocation_metadata() or ()
+    return [value for key, value in metadata if key == name and isinstance(value, str)]
 
 
 def certificate_of(context: Context) -> bytes:

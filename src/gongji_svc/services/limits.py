@@ -3,14 +3,14 @@ asked to find people out.
 
 Rule: a caller is who is verified, never what a request says: an institution, a member of staff, or
 a person; behind a gateway the person. What is asked about somebody is counted by ids, never by a
-name or number. Counters are bounded, so that no flood fills the memory; one that is forgotten is
-full again. A call costs a few dictionary look-ups. Each front counts for itself.
+name or number. What is nobody's, because no credentials are good or none are asked for, counts for
+the address it comes from. Counters are bounded, so that no flood fills the memory; one that is
+forgotten is full again. A call costs a few dictionary look-ups. Each front counts for itself.
 """
 
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,13 @@ from gongji_svc.domain.errors import QueueFull, RateLimited
 from gongji_svc.domain.limits import Limits
 from gongji_svc.services.buckets import ONE, Buckets, Clock, by_minute
 from gongji_svc.services.contract import METHODS, Method, method_of
+from gongji_svc.services.weights import weight
 
 _MOST_CALLS = 1 << 14
 _MOST_CALLERS = 2 * _MOST_CALLS
 _BURST_SECONDS = 4.0  # so long may a caller come at its double rate, or come with all of it at once
 _REGION_TIMES = 10
+_PERSON_TIMES = 16  # a person asks seldom, and may ask for more at a time
 _BUSY_SECONDS = 0.5  # when a place is free nobody knows: soon
 _NOT_FOUND_OUT = b"PERSON_NOT_MATCHED"
 _TELLING = frozenset({"gongji.v1.Credential", "gongji.v1.Certificate"})
@@ -40,6 +42,7 @@ class _Kind:
 
     at_once: int
     calls: int
+    times: int  # so much longer than an institution's may a call be
     identifications: Buckets
     guesses: Buckets
     checks: Buckets
@@ -68,22 +71,26 @@ class Limiter:
     """The limits of all callers of one front; lives in its event loop."""
 
     def __init__(self, limits: Limits, clock: Clock = time.monotonic) -> None:
-        def kind(calls: int, at_once: int, times: int) -> _Kind:
+        def kind(calls: int, at_once: int, times: int = 1, people: int = 1) -> _Kind:
             return _Kind(
                 at_once,
                 calls,
-                by_minute(limits.identifications * times, clock),
-                by_minute(limits.guesses * times, clock),
-                by_minute(limits.checks * times, clock),
+                times,
+                by_minute(limits.identifications * people, clock),
+                by_minute(limits.guesses * people, clock),
+                by_minute(limits.checks * people, clock),
             )
 
-        institution = kind(limits.institution_calls, limits.institution_at_once, 1)
-        region = kind(limits.region_calls, limits.region_at_once, _REGION_TIMES)
-        person = kind(limits.person_calls, limits.person_at_once, 1)
+        institution = kind(limits.institution_calls, limits.institution_at_once)
+        region = kind(limits.region_calls, limits.region_at_once, people=_REGION_TIMES)
+        person = kind(limits.person_calls, limits.person_at_once, times=_PERSON_TIMES)
         self._kinds = {
             role: institution if role in _INSTITUTIONS else region if role in _REGIONS else person
             for role in Role
         }
+        self._addresses = Buckets(
+            limits.address_calls, limits.address_calls * _BURST_SECONDS, clock
+        )
         self._clock = clock
         self._standings: OrderedDict[str, Standing] = OrderedDict()
         self._in_flight = 0
@@ -102,9 +109,7 @@ class Limiter:
         standing = self._standings.get(who) or self._stand(who, caller.role)
         if standing.at_once >= standing.kind.at_once > 0:
             raise RateLimited(retry_after_seconds=_BUSY_SECONDS)
-        batch = _BATCHES.get(method.path)
-        calls = 1 if batch is None else max(1, items_in(body, batch))
-        standing.take(calls, self._clock())
+        standing.take(weight(method, body, times=standing.kind.times), self._clock())
         if method.path in _NARROW:
             _NARROW[method.path](standing, body)
         if method.path in _NAMING:
@@ -112,6 +117,10 @@ class Limiter:
         standing.at_once += 1
         self._in_flight += 1
         return standing
+
+    def enter_unnamed(self, address: str) -> None:
+        """Count a call that is nobody's; RateLimited when its address has no more left."""
+        self._addresses.take(address)
 
     def leave(self, standing: Standing) -> None:
         """A call that was counted in has ended."""
@@ -129,50 +138,18 @@ class Limiter:
         return standing
 
 
+def count_answer(standing: Standing, method: Method, body: bytes, answer: bytes) -> None:
+    """Count what a call weighs more by its answer; the next call waits for it."""
+    times = standing.kind.times
+    standing.left -= weight(method, body, answer, times=times) - weight(method, body, times=times)
+
+
 def count_guesses(standing: Standing, answer: bytes) -> None:
     """Count those who were named in vain, as an answer's or refusal's bytes tell."""
     guesses = answer.count(_NOT_FOUND_OUT)
     if guesses:
         with contextlib.suppress(RateLimited):  # told when the next one is to be named
             standing.kind.guesses.take(standing.who, guesses)
-
-
-def is_batch(method: Method) -> bool:
-    """Whether one call asks many things."""
-    return method.path in _BATCHES
-
-
-def items_in(body: bytes, field: int, most: int = 1000) -> int:
-    """How many elements of a field of messages are in a request's bytes, `most` at most; as many as
-    there are before bytes that are no request, which whoever reads them refuses.
-    """
-    place, count, wanted = 0, 0, field << 3 | 2
-    try:
-        while place < len(body) and count < most:
-            tag, place = _varint(body, place)
-            kind = tag & 7
-            if kind == 2:
-                size, place = _varint(body, place)
-                place += size
-                count += tag == wanted
-            elif kind == 0:
-                _, place = _varint(body, place)
-            elif kind in (1, 5):
-                place += 8 if kind == 1 else 4
-            else:
-                break
-    except IndexError:
-        pass
-    return count
-
-
-def _varint(body: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while (byte := body[place]) & 0x80:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        place += 1
-    return value | byte << shift, place + 1
 
 
 def _identify(standing: Standing, _: bytes) -> None:
@@ -186,18 +163,6 @@ def _create_binding(standing: Standing, body: bytes) -> None:
         return  # refused where it is read
     if request.validate_only:
         standing.kind.checks.take(standing.who)
-
-
-def _batches() -> Iterator[tuple[str, int]]:
-    """The batch calls, and the field of each that holds what is asked."""
-    for method in METHODS:
-        if method.name.startswith("Batch"):
-            (items,) = (
-                field
-                for field in method.request.DESCRIPTOR.fields
-                if field.is_repeated and field.message_type is not None
-            )
-            yield method.path, items.number
 
 
 def _names_people(message: Any, above: frozenset[str] = frozenset()) -> bool:
@@ -214,5 +179,4 @@ def _names_people(message: Any, above: frozenset[str] = frozenset()) -> bool:
 _IDENTIFY = method_of("SettlementService", "IdentifyPatient")
 _CREATE_BINDING = method_of("BindingService", "CreateBinding")
 _NARROW = {_IDENTIFY.path: _identify, _CREATE_BINDING.path: _create_binding}
-_BATCHES = dict(_batches())
 _NAMING = frozenset(method.path for method in METHODS if _names_people(method.request.DESCRIPTOR))

@@ -24,7 +24,7 @@ import structlog
 
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.errors import Unauthenticated
-from gongji_svc.services.identity import STAFF, KeyUnknown
+from gongji_svc.services.identity import STAFF, KeyUnknown, good_until
 from gongji_svc.services.watched import Unusable, Watched, content
 from gongji_svc.storage.ids import parse_id
 
@@ -141,7 +141,7 @@ class ProviderTokens:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-            return float(claims["exp"]) + _LEEWAY_SECONDS, _caller(claims)
+            return good_until(claims) + _LEEWAY_SECONDS, _caller(claims)
         except (jwt.PyJWTError, ValueError, OverflowError) as wrong:
             _log.info("a token is refused", why=type(wrong).__name__)
             raise Unauthenticated from wrong

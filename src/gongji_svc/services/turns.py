@@ -3,7 +3,7 @@
 Rule: who comes with a crowd, `crowd` calls or more, and others call too, has at most as much under
 way as all the others together, or `least`; what is beyond waits in a queue of its own, and the
 queues are served in turn. So a flood at most doubles what another waits for, and a busy caller is
-none. Who is alone has everything.
+none. Who is alone has everything. A call that weighs more counts as so many.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 
 _ALONE_SECONDS = 10.0  # so long after the others' last call a caller counts as alone
 
-Queue = OrderedDict[asyncio.Future[None], None]
+Queue = OrderedDict[asyncio.Future[None], int]
 
 
 class Turns:
@@ -42,38 +42,38 @@ class Turns:
         self._called_at = self._others_at = float("-inf")  # that one, and the last before by others
         self.waiting = 0
 
-    async def begin(self, caller: Hashable) -> None:
+    async def begin(self, caller: Hashable, weight: int = 1) -> None:
         """Wait for the caller's turn; `end` must follow, unless this is cancelled."""
         now = self._clock()
         if caller != self._caller:
             self._caller, self._others_at = caller, self._called_at
         self._called_at = now
         if caller not in self._queues and self._may(caller, now):
-            self._take(caller)
+            self._take(caller, weight)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue = self._queues.setdefault(caller, OrderedDict())
-        queue[turn] = None
+        queue[turn] = weight
         self.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():  # it had come in the same moment
-                self.end(caller)
+                self.end(caller, weight)
             elif turn in queue:
                 del queue[turn]
                 self.waiting -= 1
                 self._forget_if_empty(caller, queue)
             raise
 
-    def end(self, caller: Hashable) -> None:
+    def end(self, caller: Hashable, weight: int = 1) -> None:
         """What the caller had its turn for is over: let those go on that may."""
-        left = self._of[caller] - 1
+        left = self._of[caller] - weight
         if left:
             self._of[caller] = left
         else:
             del self._of[caller]
-        self._busy -= 1
+        self._busy -= weight
         if self._queues:
             self._go_on()
 
@@ -86,11 +86,11 @@ class Turns:
                 passed += 1
                 continue
             passed = 0
-            turn, _ = queue.popitem(last=False)
+            turn, weight = queue.popitem(last=False)
             self.waiting -= 1
             self._forget_if_empty(caller, queue)
             if not turn.cancelled():
-                self._take(caller)
+                self._take(caller, weight)
                 turn.set_result(None)
 
     def _may(self, caller: Hashable, now: float) -> bool:
@@ -104,9 +104,9 @@ class Turns:
         others_at = self._others_at if caller == self._caller else self._called_at
         return own < self._alone and now - others_at > _ALONE_SECONDS
 
-    def _take(self, caller: Hashable) -> None:
-        self._of[caller] = self._of.get(caller, 0) + 1
-        self._busy += 1
+    def _take(self, caller: Hashable, weight: int) -> None:
+        self._of[caller] = self._of.get(caller, 0) + weight
+        self._busy += weight
 
     def _forget_if_empty(self, caller: Hashable, queue: Queue) -> None:
         if not queue:

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Self
 
@@ -54,7 +55,9 @@ _PORTS = range(20000, 30000)
 _RECOVERY_SECONDS = 600  # after a crash the log is replayed first: minutes on a slow disk
 _STOP_SECONDS = 60
 _WATCH_SECONDS = 0.2
+_SILENT_SECONDS = 1.0
 _POLL_SECONDS = 0.02
+_OWN = partial(os.open, mode=0o600)
 _LOG_LIMIT_BYTES = 16 * 1024 * 1024
 _START_ATTEMPTS = 5
 
@@ -85,7 +88,8 @@ class EmbeddedServer:
         self.binaries = files.find_binaries(folders, account)
         self._account = account
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock_file: IO[bytes] = folders.lock.open("ab")
+        self._lock_file: IO[bytes] = open(folders.lock, "ab", opener=_OWN)  # noqa: SIM115 - held until the end
+        self._holds_lock = False
         self._ready = threading.Event()
         self._stopping = threading.Event()
         self._failure: EmbeddedDatabaseError | None = None
@@ -122,11 +126,23 @@ class EmbeddedServer:
         return self._process is not None
 
     def wait_until_ready(self) -> None:
-        """Block until the server answers; EmbeddedDatabaseError when it cannot start."""
-        deadline = time.monotonic() + _RECOVERY_SECONDS + _STOP_SECONDS
+        """Block until the server answers; EmbeddedDatabaseError when it cannot start. What another
+        process keeps waiting is told.
+        """
+        began, told = time.monotonic(), False
+        deadline = began + _RECOVERY_SECONDS + _STOP_SECONDS
         while not self._ready.wait(_WATCH_SECONDS / 2):
             if self._failure is not None:
                 raise self._failure
+            if not (told or self._holds_lock) and time.monotonic() > began + _SILENT_SECONDS:
+                told = True
+                _log.warning(
+                    "waiting for the PostgreSQL of process %s, which holds %s and does not answer: "
+                    "wait until it has started, end that process, or set GONGJI_DATA_DIR to "
+                    "another folder",
+                    self.folders.lock.read_text(encoding="ascii") or "?",
+                    self.folders.lock,
+                )
             if time.monotonic() > deadline:
                 self.stop()
                 raise EmbeddedDatabaseError(f"PostgreSQL does not answer; see {self.folders.log}")
@@ -164,6 +180,10 @@ class EmbeddedServer:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        self._holds_lock = True
+        self._lock_file.truncate(0)
+        self._lock_file.write(b"%d" % os.getpid())
+        self._lock_file.flush()
         return True
 
     def _own(self) -> None:

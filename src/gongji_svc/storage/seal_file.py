@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,7 @@ import sqlalchemy
 from gongji_svc.storage.seals import Block, blocks_after
 
 _BLOCKS_AT_ONCE = 1000
+_OWN = partial(os.open, mode=0o600)  # of a new file: its owner may open it to others
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class SealFile:
     def catch_up(self, tx: sqlalchemy.Connection, region: str) -> None:
         """Append the blocks of a region that the file has not; durable when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as file:
+        with open(self.path, "a+b", opener=_OWN) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self._read_on(file)
             while blocks := blocks_after(tx, region, self._last.get(region, 0), _BLOCKS_AT_ONCE):

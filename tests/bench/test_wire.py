@@ -5,7 +5,7 @@ import asyncio
 from bench import http2
 from bench.wire import Wire
 
-AT_ONCE = 1000
+AT_ONCE = 500
 
 
 class Sent(asyncio.WriteTransport):

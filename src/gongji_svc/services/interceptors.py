@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NoReturn
 from urllib.parse import unquote
@@ -45,6 +46,7 @@ _LONGEST_UPLOAD_SECONDS = 300.0
 _RETRY_AFTER_SECONDS = 1.0
 _ASK_AGAIN_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 1.0
+_PEERS = 4096  # addresses that are known without reading them again
 _SHORTEST_WAIT_SECONDS = 0.01
 _LAST_WRITE_SECONDS = 10.0
 _MOST_PAUSING = 1024
@@ -327,11 +329,18 @@ def certificate_of(context: Context) -> bytes:
 
 
 def _peer(context: Context) -> str:
-    """The caller's network address without its port: "ipv4:10.0.0.7:5000" -> "10.0.0.7"."""
-    kind, _, address = unquote(context.peer()).partition(":")
+    """The caller's network address without its port."""
+    return _without_port(context.peer())
+
+
+@lru_cache(_PEERS)
+def _without_port(peer: str) -> str:
+    """ "ipv4:10.0.0.7:5000" -> "10.0.0.7"."""
+    kind, _, address = unquote(peer).partition(":")
     return address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else kind
 
 
+@lru_cache(_PEERS)
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """The network address that a text is; None: it is none."""
     try:

@@ -1,7 +1,11 @@
 """A till's day over the wire: compared whole, refused in words, broken off without a trace."""
 
+import resource
+import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -34,9 +38,11 @@ def code(families: Families) -> str:
     return families.institution(HOHHOT)
 
 
-def send(service: Service, code: str, messages: Iterable[Any]) -> pb.ReconcileDetailsResponse:
+def send(
+    service: Service, code: str, messages: Iterable[Any], timeout: float = 30
+) -> pb.ReconcileDetailsResponse:
     return ClearingServiceStub(service.channel).ReconcileDetails(
-        iter(messages), metadata=metadata_of("pos", code), timeout=30
+        iter(messages), metadata=metadata_of("pos", code), timeout=timeout
     )
 
 
@@ -86,3 +92,29 @@ def test_a_client_that_breaks_off_leaves_nothing(service: Service, code: str) ->
     with pytest.raises(grpc.RpcError):
         send(service, code, broken())
     assert listed(service, code) == 0
+
+
+def test_what_waits_for_its_turn_to_be_read_is_hardly_held(service: Service, code: str) -> None:
+    (front,) = service.workers.processes()
+    many, before = piece(*[LONGEST] * 1_000), resident_mb(front)
+
+    def send_all(number: int) -> StatusCode:
+        first = header(code, DAY, request_id=f"waits-{number}")
+        with pytest.raises(grpc.RpcError) as caught:
+            send(service, code, [first, *[many] * 190], timeout=5)
+        return caught.value.code()
+
+    with ThreadPoolExecutor(24) as clients:
+        answers = [clients.submit(send_all, number) for number in range(24)]
+        most = before
+        while not all(answer.done() for answer in answers):
+            most = max(most, resident_mb(front))
+            time.sleep(0.1)
+    assert {answer.result() for answer in answers} == {StatusCode.DEADLINE_EXCEEDED}
+    assert most - before < 200, "two are read, of 27 MB each; of the others a window is held"
+
+
+def resident_mb(process: int) -> int:
+    """What a process holds in memory."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() >> 20

@@ -34,6 +34,8 @@ _OPTIONS: Options = (
     ("grpc.server.max_pending_requests", _PENDING),
     ("grpc.server.max_pending_requests_hard_limit", _PENDING),
     ("grpc.max_concurrent_streams", _CALLS_A_CONNECTION),
+    # Else a stream that waits for its turn is let send megabytes, which are held for it.
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.max_metadata_size", _METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
     ("grpc.server_handshake_timeout_ms", _GREET_MILLISECONDS),

@@ -9,6 +9,7 @@ from threading import Event
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from gongji_svc.domain.errors import (
     DeadlinePassed,
@@ -19,6 +20,7 @@ from gongji_svc.domain.errors import (
 )
 from gongji_svc.domain.journal import EntryKind, Journal, Line, Posting, Side
 from gongji_svc.engine import Answered, Engine, Fault, Outcome
+from gongji_svc.signals.batches import Stages
 from gongji_svc.storage import tables
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.ids import new_id, region_of
@@ -322,6 +324,29 @@ def test_two_engines_moving_in_opposite_directions_never_deadlock(
         list(pool.map(work, range(4)))
     assert {type(outcome) for outcome in outcomes} == {Answered}
     assert sum(balance_fen(database, account) for _, account in accounts) == 60_000
+
+
+def test_a_wait_for_a_lock_that_fails_is_told_as_a_wait(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account, told = families.account(REGION, person_id=owner), list[Stages]()
+    engine = Engine(database, note=told.append)
+    engine.run([Move("a", [(owner, account, 1)])])
+    engine._open().execute("SET lock_timeout = '50ms'")
+    with database.connect() as other, capture_logs() as lines:
+        other.execute("SELECT 1 FROM accounts WHERE id = %s FOR UPDATE", [account])
+        (outcome,) = engine.run([Move("b", [(owner, account, 1)])])
+    assert isinstance(outcome, ServiceUnavailable)
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("waited too long for a lock", "warning"),
+        ("waited too long for a lock", "error"),
+    ]
+    assert [attempt.failed for attempt in told] == [False, True, True]
+    for attempt in told[1:]:
+        assert attempt.ended_ns[-1][0] == "accounts"
+        assert attempt.seconds("accounts") >= 0.05
+    engine.close()
 
 
 def test_the_database_coming_back_is_used_again(database: Database, families: Families) -> None:

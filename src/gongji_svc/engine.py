@@ -117,14 +117,16 @@ class _Job:
 class _Batch:
     """Commands that share locks, a clock reading and a commit."""
 
-    def __init__(self, tx: Tx, commands: Sequence[Command], *, by_region: bool) -> None:
+    def __init__(
+        self, tx: Tx, commands: Sequence[Command], stages: Stages, *, by_region: bool
+    ) -> None:
         self._tx = tx
         self._by_region = by_region
         self._state = State()
         self._answered: dict[ClaimKey, Taken] = {}
         self._decided: list[Decision] = []
         self.jobs = [_Job(command) for command in commands]
-        self.stages = Stages(len(commands))
+        self.stages = stages
         began = time.time()
         for job in self.jobs:
             if job.command.deadline < began:
@@ -264,12 +266,12 @@ class Engine:
         clock_offset: timedelta = timedelta(),
         *,
         by_region: bool | None = None,
-        note: Callable[[Stages | None], None] = lambda _: None,
+        note: Callable[[Stages], None] = lambda _: None,
     ) -> None:
         """`clock_offset` is added to the database's clock; only tests and the demo set it.
 
         `by_region`: whether a statement goes out once a region; None: as the database needs it.
-        `note` hears of each attempt at a batch: its stages, or None when it failed.
+        `note` hears of each attempt at a batch, also of one that failed: its stages.
         """
         self._database = database
         self._clock_offset = clock_offset
@@ -282,11 +284,15 @@ class Engine:
         """Decide `commands` in order and record them durably; an outcome each, in that order."""
         try:
             return self._attempt(commands)
+        except psycopg.errors.LockNotAvailable as held:
+            _log.warning("waited too long for a lock", size=len(commands), error=repr(held))
         except Exception as first:  # noqa: BLE001 - whatever it is, the second attempt tells
             _log.warning("a batch failed and is tried again", size=len(commands), error=repr(first))
-            self._note(None)
         try:
             return self._attempt(commands)
+        except psycopg.errors.LockNotAvailable as held:
+            _log.error("waited too long for a lock", size=len(commands), error=repr(held))
+            return [_unavailable() for _ in commands]
         except (psycopg.OperationalError, DatabaseUnavailable) as away:
             _log.error("the database is away", error=repr(away))
             return [_unavailable() for _ in commands]
@@ -303,7 +309,7 @@ class Engine:
             tx = self._open()
             with tx.transaction():
                 tx.execute(_SET_LOOK_ONLY)
-                batch = _Batch(tx, [command], by_region=self._by_region)
+                batch = _Batch(tx, [command], Stages(1), by_region=self._by_region)
                 batch.gather(self._clock_offset, lock=False)
         except (psycopg.OperationalError, DatabaseUnavailable):
             return _unavailable()
@@ -327,17 +333,23 @@ class Engine:
         return self._connection
 
     def _attempt(self, commands: Sequence[Command]) -> list[Outcome]:
-        tx = self._open()
-        # On leaving, the transaction commits and the pipeline waits for the server's word on it.
-        with tx.pipeline(), tx.transaction():
-            batch = _Batch(tx, commands, by_region=self._by_region)
-            batch.gather(self._clock_offset, lock=True)
-            batch.decide()
-            batch.stages.end("decide")
-            batch.record()
-            batch.stages.end("record")
-        batch.stages.end("commit")
-        self._note(batch.stages)
+        stages = Stages(len(commands))
+        try:
+            tx = self._open()
+            # On leaving, the transaction commits and the pipeline waits for the server's word.
+            with tx.pipeline(), tx.transaction():
+                batch = _Batch(tx, commands, stages, by_region=self._by_region)
+                batch.gather(self._clock_offset, lock=True)
+                batch.decide()
+                stages.end("decide")
+                batch.record()
+                stages.end("record")
+            stages.end("commit")
+        except Exception:
+            stages.fail()
+            raise
+        finally:
+            self._note(stages)
         return [_settled(job) for job in batch.jobs]
 
 

@@ -9,6 +9,7 @@ More calls than `max_waiting` are refused at once.
 
 import asyncio
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -166,16 +167,24 @@ class Forwarder(asyncio.Protocol):
                 waiting.set_result(_refused(refusal))
         self._waiting.clear()
         if not self._closing:
-            _log.error("the writer is gone, starting another")
             self._restart = asyncio.ensure_future(self._start_again())
 
     async def _start_again(self) -> None:
         if self._writer is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 await asyncio.to_thread(self._writer.process.wait, 10)
+            _log.error("the writer is gone, starting another", **_ending(self._writer.process))
         await asyncio.sleep(_PAUSE_BEFORE_RESTART_SECONDS)
         if not self._closing:
             await self.start()
+
+
+def _ending(process: subprocess.Popen[bytes]) -> dict[str, object]:
+    """How a process ended: by a signal or with an exit status; None: it still runs."""
+    status = process.returncode
+    if status is not None and status < 0:
+        return {"signal": -status, "says": signal.strsignal(-status)}
+    return {"exit_status": status}
 
 
 def _end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:

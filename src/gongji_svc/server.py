@@ -2,8 +2,9 @@
 
 Rules: the front holds no lock and moves no money. It answers health, reflection and channelz. A
 client that is slow or gone holds no thread, and a place among the uploads or downloads no longer
-than until its call's deadline. When the front is told to end it takes no new calls, ends those that
-watch, lets the others in flight finish, and then ends its writer.
+than until its call's deadline. When the front is told to end it says so to who asks for its health,
+then takes no new calls, ends those that watch, lets the others in flight finish, and then ends its
+writer.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ from gongji_svc.services.weights import asks_much
 from gongji_svc.signals import spans_to
 from gongji_svc.signals.calls import Calls
 from gongji_svc.signals.catalogue import Figure
-from gongji_svc.signals.port import Port
+from gongji_svc.signals.port import Port, turning
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.sealing import KeyRing, Sealer
 
@@ -70,6 +71,7 @@ _SWITCH_SECONDS = 0.0005  # so soon the event loop comes between readers
 _BEGINNINGS = 4
 _MAX_WAITING = 4096
 _DRAIN_SECONDS = 20.0
+_TELL_SECONDS = 0.5
 _TURN_AWAY_SECONDS = 0.5
 
 
@@ -127,6 +129,7 @@ class Front:
         self._health = HealthServicer()
         add_services_of_grpc(self._server, verifier, self._gate, self._health)
         self._server.add_generic_rpc_handlers(tuple(self._services()))
+        self._open = False
         self.port = self._entrance.open(self._server, settings.listen)
 
     async def start(self) -> None:
@@ -134,11 +137,15 @@ class Front:
         await self._forwarder.start()
         await self._entrance.start()
         await self._server.start()
+        self._open = True
         _log.info("serving", port=self.port, pid=os.getpid())
 
     async def stop(self) -> None:
         """Drain: no new calls, those in flight finish, then the writer ends."""
+        self._open = False
+        # Clients that watch our health go elsewhere now, and lose nothing.
         await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(_TELL_SECONDS)
         # gRPC cancels what it took and no handler has seen: let those hear UNAVAILABLE instead.
         self._gate.close()
         self._hub.end()
@@ -161,7 +168,9 @@ class Front:
 
     def ails(self) -> str:
         """What is wrong; empty while the front serves."""
-        return "" if self._forwarder.ready else "there is no writer"
+        if not self._forwarder.ready:
+            return "there is no writer"
+        return "" if self._open else "it takes no calls"
 
     def _tell(self, serving: bool) -> None:
         """Health follows the writer: without one nothing can be settled."""
@@ -345,11 +354,14 @@ async def _serve(settings: FrontSettings, number: int) -> None:
     loop.add_reader(sys.stdin.fileno(), _hung_up, loop, stopping)
     await front.start()
     gc.freeze()  # what is loaded now lives for ever: looking at it again would hold every call up
-    sys.stdout.write(f"{front.port}\n")
-    sys.stdout.flush()
+    # A parent that is gone hears nothing any more, and its end of standard input is closed as well.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), b"%d\n" % front.port)
     await stopping.wait()
+    _log.info("told to end, draining", front=number)
     with looked_at, contextlib.suppress(asyncio.CancelledError):
         await front.stop()
+    _log.info("drained, ending", front=number)
 
 
 def _looked_at(
@@ -358,7 +370,8 @@ def _looked_at(
     """The port for the front's figures, which ends with the block, where there is to be one."""
     if not settings.metrics:
         return contextlib.nullcontext()
-    return Port(Address.parse(settings.metrics).plus(number), [front], front.ails)
+    address = Address.parse(settings.metrics).plus(number)
+    return Port(address, [front], front.ails, turning(asyncio.get_running_loop()))
 
 
 def _hung_up(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
@@ -370,7 +383,9 @@ def main(number: int) -> None:
     """Serve until told to stop; the settings are the first line of standard input."""
     logs.configure("front")
     sys.setswitchinterval(_SWITCH_SECONDS)
-    uvloop.run(_serve(FrontSettings.load(sys.stdin.buffer.readline()), number))
+    line = sys.stdin.buffer.readline()
+    if line:  # none: the parent was told to end before it had said anything
+        uvloop.run(_serve(FrontSettings.load(line), number))
 
 
 if __name__ == "__main__":

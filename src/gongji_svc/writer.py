@@ -6,6 +6,7 @@ them, and the call is answered when the last is decided. When the front is gone 
 what it has and ends. Signals are the front's business.
 """
 
+import contextlib
 import gc
 import queue
 import signal
@@ -232,7 +233,8 @@ def main(descriptor: int) -> None:
         )
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
         gc.set_threshold(*_COLLECT_AFTER)
-        front.sendall(Answer(READY, _OK, b"").dump())
+        with contextlib.suppress(ConnectionError):  # a front that is gone has nothing to ask either
+            front.sendall(Answer(READY, _OK, b"").dump())
         Writer(front, office, Batches(spans_to(settings.traces, "writer"))).work()
         office.database.close()
 

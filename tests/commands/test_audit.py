@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -368,6 +368,19 @@ def test_the_usual_file_of_seals_is_compared_with_where_there_is_one(
     monkeypatch.setenv("GONGJI_SEAL_FILE", str(books.file))
     books.change(*_CUT_OFF)
     assert len(audited()) == 1
+
+
+def test_blocks_that_the_file_has_no_line_of_are_a_note(books: Books, audited: Audited) -> None:
+    book(books.driver, books.account_id, 100)
+    seal_as_another(books.database, seal_file=books.file, clock_offset=-timedelta(minutes=5))
+    lines = books.file.read_bytes().splitlines(keepends=True)
+    for left, which in ((2, "1 blocks, between {0}/3 and {0}/3"), (0, "3 blocks, between {0}/1")):
+        books.file.write_bytes(b"".join(lines[:left]))
+        (note,) = audited("--head", str(books.file))
+        assert note.startswith(f"note: {books.file} has no line of {which.format(HOHHOT)}")
+    books.file.write_bytes(b"".join(lines[::2]))
+    assert len(audited("--head", str(books.file))) == 1
+    assert audited("--head", str(books.file), "--region", ULANQAB) == []
 
 
 def test_a_line_of_the_file_that_cannot_be_read_is_a_note(books: Books, audited: Audited) -> None:

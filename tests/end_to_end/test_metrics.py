@@ -135,6 +135,27 @@ def test_what_watches_is_a_stream_and_no_call_in_flight(start: Callable[..., Ser
     until(lambda: scrape(address)["gongji_open_streams",] == 0)
 
 
+def test_a_call_whose_deadline_passes_while_it_waits_for_a_lock_counts_as_late(
+    start: Callable[..., Service],
+) -> None:
+    address = free_address()
+    service = start(metrics=address)
+    made = at_work(service.database)
+    code, patient = made.institution(ULANQAB), made.person(ULANQAB, balance_fen=1_000_000)
+    till = service.till(code)
+    till.settle(purchase(code, patient))
+    with service.database.connect() as other:
+        other.execute("SELECT 1 FROM accounts FOR UPDATE")
+        late, left = till.begin(purchase(code, patient), 2.0), till.begin(purchase(code, patient))
+        assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        left.cancel()
+        until(lambda: scrape(address)["gongji_in_flight_calls",] == 0)
+    told = scrape(address)
+    assert told["gongji_calls_total", "Settle", "DEADLINE_EXCEEDED"] == 1
+    assert told["gongji_refusals_total", "DEADLINE_PASSED"] == 1
+    assert told["gongji_calls_total", "Settle", "CANCELLED"] == 1
+
+
 def test_each_front_has_a_port_of_its_own(start: Callable[..., Service]) -> None:
     host, _, first = free_address().rpartition(":")
     with socket.create_server((host, 0)) as probe:
@@ -195,5 +216,7 @@ def test_a_call_is_followed_into_its_batch_by_its_trace(database: Database, tmp_
     assert [line["traces"] for line in batches] == [[_TRACE], [second["trace"]]]
     assert [(line["batch"], line["process"]) for line in batches] == [(1, "writer"), (2, "writer")]
     assert all({"timestamp", "level", "process"} <= line.keys() for line in lines)
+    ending = [line["event"] for line in lines if line["process"] == "front"][-2:]
+    assert ending == ["told to end, draining", "drained, ending"]
     for secret in (patient.name, patient.certificate_number, patient.card_no, code):
         assert secret not in errors

@@ -19,7 +19,7 @@ OTHERS: Mapping[str, frozenset[str]] = {
 _TARGET = {"pod", "namespace"}  # what Prometheus itself adds to each sample
 
 _WORDS = {"absent", "and", "by", "histogram_quantile", "increase", "max", "min", "or", "rate"}
-_WORDS |= {"sum", "time"}
+_WORDS |= {"sum", "time", "unless"}
 _BY = re.compile(r"\bby \(([^)]*)\)")
 _SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r'([a-z_]+)(=~|!~|!=|=)"([^"]*)"')

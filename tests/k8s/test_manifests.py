@@ -6,11 +6,13 @@ from pathlib import Path
 
 import kubernetes_validate  # type: ignore[import-untyped]  # it tells no types
 import pytest
+import yaml
 
 from gongji_svc import workers
 from tests.k8s.overlays import ALL, FOLDER, OVERLAYS, Object, Workload, built, named, of_kind, told
 
 _OLDEST = "1.34"  # the oldest Kubernetes that has all that is used (preStop's sleep for good)
+_DATABASES = {"matchExpressions": [{"key": "cnpg.io/cluster", "operator": "Exists"}]}
 _CUSTOM = {"Cluster", "ScheduledBackup", "ObjectStore", "Issuer", "Certificate"}
 
 every_workload = pytest.mark.parametrize("workload", ALL, ids=told)
@@ -88,7 +90,7 @@ def test_services_budgets_and_policies_select_pods_that_are_there(overlay: str) 
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= set(behind.ports)
     for kind, key in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
         for one in of_kind(overlay, kind):
-            if "cnpg.io/cluster" not in one["spec"][key].get("matchLabels", {}):
+            if one["spec"][key] != _DATABASES:
                 assert selected(overlay, one["spec"][key]), one["metadata"]["name"]
 
 
@@ -99,6 +101,19 @@ def test_every_pod_is_closed_to_whom_no_policy_names(overlay: str) -> None:
     assert {one.name for one in selected(overlay, closed["spec"]["podSelector"])} == {
         one.name for one in ALL if one.overlay == overlay
     }
+
+
+def test_a_database_of_another_name_is_reached_as_well() -> None:
+    policies = of_kind("production", "NetworkPolicy")
+    assert all("cnpg.io/cluster:" not in yaml.safe_dump(one) for one in policies)
+    reaching = {
+        one["metadata"]["name"]
+        for one in policies
+        for way in one["spec"].get("egress", ())
+        for to in way.get("to", ())
+        if to.get("podSelector") == _DATABASES
+    }
+    assert reaching == {"gongji-core", "gongji-worker", "gongji-migrate"}
 
 
 @every_workload

@@ -15,7 +15,7 @@ from gongji.v1 import errors_pb2
 from gongji_svc.cli import COMMANDS
 from gongji_svc.config import _KNOWN
 from gongji_svc.signals.catalogue import CATALOGUE
-from gongji_svc.upkeep import JOBS
+from gongji_svc.upkeep import _LONGEST_PAUSE_SECONDS, JOBS
 from tests.k8s.expressions import OTHERS, described, grouped_by, labels_of, named_in
 from tests.k8s.overlays import ALL, FOLDER, ROOT, kustomized, named, of_kind
 
@@ -159,11 +159,14 @@ def described_or_family(metric: str) -> bool:
 
 
 def test_every_port_that_is_scraped_is_there_and_may_be_reached() -> None:
-    allowed = next(one for one in _MONITORING if one["kind"] == "NetworkPolicy")["spec"]
+    policies = {
+        one["metadata"]["name"]: one for one in _MONITORING if one["kind"] == "NetworkPolicy"
+    }
+    allowed = policies["gongji-metrics"]["spec"]
     (let_in,) = allowed["podSelector"]["matchExpressions"]
     scraped = {}
     for one in _MONITORING:
-        if one["kind"] == "PodMonitor":
+        if one["kind"] == "PodMonitor" and one["metadata"]["name"] != "gongji-database":
             (end,) = one["spec"]["podMetricsEndpoints"]
             ((label, name),) = one["spec"]["selector"]["matchLabels"].items()
             assert label == one["spec"]["jobLabel"] == let_in["key"]
@@ -198,3 +201,19 @@ def test_a_job_is_missed_only_after_turns_that_it_should_have_had() -> None:
     slow = rests.pop("remove-old-tax-messages")
     assert often > 3 * max(rests.values())
     assert seldom > 2 * slow
+
+
+def test_a_job_that_still_fails_has_failed_within_the_window() -> None:
+    window, since = re.findall(r"\[(\d+)m\].*< (\d+)", _ALERTS["GongjiJobFails"]["expr"], re.S)[0]
+    assert int(window) * 60 >= 2 * _LONGEST_PAUSE_SECONDS
+    often = [job.rest_seconds for job in JOBS if job.name != "remove-old-tax-messages"]
+    assert int(since) >= 2 * max(often)
+
+
+def test_the_end_of_a_certificate_is_told_of_every_certificate_that_is_seen_to_near_it() -> None:
+    near, ended = (
+        [(one.metric, one.matchers) for one in named_in(_ALERTS[name]["expr"])]
+        for name in ("GongjiCertificateEnds", "GongjiCertificateEnded")
+    )
+    assert near == ended
+    assert _ALERTS["GongjiCertificateEnded"]["labels"]["severity"] == "critical"

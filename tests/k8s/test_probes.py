@@ -1,77 +1,98 @@
-"""The core's probe, against a core that runs."""
+"""The core's probes, as its manifest has them, against a core that runs."""
 
+import asyncio
 import os
-import subprocess
-import sys
+import signal
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health, health_pb2_grpc
-from grpc_health.v1.health_pb2 import HealthCheckResponse
+import httpx
+import pytest
 
+from bench.cpu import child_of
+from gongji_svc.config import Address
 from gongji_svc.services.entrance import TlsFiles
+from gongji_svc.signals.port import Port, turning
 from tests.authority import Authority, put
 from tests.end_to_end.conftest import start
-from tests.end_to_end.service import Service, free_address
-from tests.k8s.overlays import FOLDER
+from tests.end_to_end.service import Service, free_address, health, opened, until
+from tests.k8s.overlays import ALL
 
 __all__ = ["start"]  # the fixture
 
-_PROBE = FOLDER / "base" / "probes" / "serving.py"
+(_CORE,) = (one for one in ALL if one.container["args"] == ["serve"])
+_WELL = (200, "ok\n")
 
 
-def probed(port: int | str, *arguments: str, tls: TlsFiles | None = None) -> tuple[int, str]:
-    """Exit status and complaint of the probe in a pod that serves on this port."""
-    settings = {"GONGJI_GRPC_LISTEN": f"0.0.0.0:{port}"}
-    if tls is not None:
-        settings |= {"GONGJI_TLS_CERT": tls.certificate, "GONGJI_TLS_KEY": tls.key}
-    done = subprocess.run(
-        [sys.executable, str(_PROBE), *arguments],
-        env={**os.environ, **settings},
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return done.returncode, done.stderr
+def probed(address: str, kind: str) -> tuple[int, str]:
+    """What one of the core's probes is told."""
+    get = _CORE.container[kind]["httpGet"]
+    assert get["port"] == "metrics"
+    answer = httpx.get(f"http://{address}{get['path']}", timeout=10, trust_env=False)
+    return answer.status_code, answer.text
 
 
-def test_a_core_that_serves_is_ready_and_lives(start: Callable[..., Service]) -> None:
-    (port,) = start().workers.ports
-    assert probed(port) == probed(port, "--answers") == (0, "")
+def test_a_core_that_serves_has_started_is_ready_and_lives(start: Callable[..., Service]) -> None:
+    address = free_address()
+    start(metrics=address)
+    for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert probed(address, kind) == _WELL
 
 
-def test_it_is_asked_through_mutual_tls_with_its_own_certificate(
+def test_a_certificate_that_cannot_be_read_makes_no_core_unready(
     start: Callable[..., Service], tmp_path: Path
 ) -> None:
-    authority = Authority("Installation")
+    authority, address = Authority("Installation"), free_address()
     own = authority.issue()
-    put(tmp_path / "ca.crt", authority.pem)
-    put(tmp_path / "tls.crt", own.pem)
-    put(tmp_path / "tls.key", own.key)
-    tls = TlsFiles(*(str(tmp_path / name) for name in ("tls.crt", "tls.key", "ca.crt")))
+    contents = {"tls.crt": own.pem, "tls.key": own.key, "ca.crt": authority.pem}
+    tls = TlsFiles(*(str(put(tmp_path / name, kept)) for name, kept in contents.items()))
     credentials = grpc.ssl_channel_credentials(authority.pem, own.key, own.pem)
-    (port,) = start(tls=tls, credentials=credentials).workers.ports
-    assert probed(port, tls=tls) == (0, "")
-    assert probed(port)[0] == 1  # in plain text
+    service = start(tls=tls, credentials=credentials, metrics=address)
+    put(tmp_path / "tls.crt", b"no certificate")
+    for _ in range(2):  # a new connection each time: the file is looked at again
+        with opened(f"127.0.0.1:{service.workers.ports[0]}", credentials) as channel:
+            assert health(channel) == 1
+    assert probed(address, "readinessProbe") == probed(address, "livenessProbe") == _WELL
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="finding a writer needs Linux's /proc")
+def test_a_core_without_a_writer_lives_and_is_not_ready(start: Callable[..., Service]) -> None:
+    address = free_address()
+    (front,) = start(metrics=address).workers.processes()
+    os.kill(child_of(front), signal.SIGKILL)
+    until(lambda: probed(address, "readinessProbe") == (503, "there is no writer\n"))
+    assert probed(address, "livenessProbe") == _WELL
+
+
+def test_a_core_that_is_told_to_end_lives_and_is_not_ready(start: Callable[..., Service]) -> None:
+    address = free_address()
+    service = start(metrics=address)
+    ending = threading.Thread(target=service.workers.stop)
+    ending.start()
+    until(lambda: probed(address, "readinessProbe") == (503, "it takes no calls\n"))
+    assert probed(address, "livenessProbe") == _WELL
+    ending.join()
+
+
+def test_a_core_whose_loop_stands_still_does_not_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gongji_svc.signals.port._TURN_SECONDS", 0.05)
+    loop, held = asyncio.new_event_loop(), threading.Event()
+    turns = threading.Thread(target=loop.run_forever)
+    turns.start()
+    address = free_address()
+    with Port(Address.parse(address), [], stands_still=turning(loop)):
+        until(lambda: probed(address, "livenessProbe") == _WELL)
+        loop.call_soon_threadsafe(held.wait)
+        until(lambda: probed(address, "livenessProbe") == (503, "it stands still\n"))
+        held.set()
+        until(lambda: probed(address, "livenessProbe") == _WELL)
+    loop.call_soon_threadsafe(loop.stop)
+    turns.join()
+    loop.close()
 
 
 def test_where_nothing_listens_nothing_lives() -> None:
-    port = free_address().rpartition(":")[2]
-    assert probed(port, "--answers") == (1, "the core does not answer: UNAVAILABLE\n")
-
-
-def test_a_core_that_says_it_does_not_serve_lives_and_is_not_ready() -> None:
-    with ThreadPoolExecutor(1) as threads:
-        server = grpc.server(threads)
-        said = health.HealthServicer()
-        said.set("", HealthCheckResponse.NOT_SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(said, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        complaint = "the core answers, and does not serve\n"
-        assert probed(port) == (1, complaint)
-        assert probed(port, "--answers") == (0, complaint)
-        server.stop(None).wait()
+    with pytest.raises(httpx.ConnectError):
+        probed(free_address(), "livenessProbe")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from structlog.testing import capture_logs
 
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.errors import Unauthenticated
@@ -100,6 +101,30 @@ def test_a_certificate_ends_also_while_its_answer_is_kept(authority: Authority, 
     while datetime.now(UTC) < pair.certificate.not_valid_after_utc:
         time.sleep(0.05)
     assert is_refused(certificates, pair)
+
+
+def test_a_name_is_missed_only_where_one_is_asked_for_and_told_once(
+    authority: Authority, ca: Path
+) -> None:
+    certificates, probe = Certificates(ca, None), authority.issue()
+    with capture_logs() as logged:
+        certificates.check(probe.pem)
+    assert logged == []
+    with capture_logs() as logged:
+        assert is_refused(certificates, probe)
+        assert is_refused(certificates, probe)
+    (line,) = logged
+    assert line["serial"] == f"{probe.certificate.serial_number:x}"
+    assert "names that begin with gongji:" in line["why"]
+
+
+def test_one_that_is_not_believed_is_told_once_whatever_it_asks(ca: Path) -> None:
+    certificates, stranger = Certificates(ca, None), Authority().issue()
+    with capture_logs() as logged:
+        with pytest.raises(Unauthenticated):
+            certificates.check(stranger.pem)
+        assert is_refused(certificates, stranger)
+    assert [line["why"] for line in logged] == ["none of the authorities issued it"]
 
 
 def test_what_is_no_certificate_is_refused(ca: Path) -> None:

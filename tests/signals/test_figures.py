@@ -107,7 +107,6 @@ def test_the_front_counts_what_its_writer_tells() -> None:
     batches, heard = Batches(), HeardBatches()
     stages = Stages(3, began_ns=2_000_000_000)
     stages.ended_ns += [("people", 3_000_000_000), ("commit", 3_500_000_000)]
-    batches.note(None)
     batches.note(stages)
     for body in batches.tell([(trace.new(), 1_000_000_000), (trace.new(), 1_500_000_000)]):
         heard.hear(body)
@@ -117,13 +116,32 @@ def test_the_front_counts_what_its_writer_tells() -> None:
         for sample in family.samples
         if not sample.name.endswith("_bucket")
     }
-    assert told["gongji_batch_failures_total"] == 1
+    assert told["gongji_batch_failures_total"] == 0
     assert (told["gongji_batch_size_count"], told["gongji_batch_size_sum"]) == (1, 3)
     assert told["gongji_queue_wait_seconds_sum"] == pytest.approx(1.0)
     assert told["gongji_lock_wait_seconds_sum"] == pytest.approx(1.0)
     assert told["gongji_commit_seconds_sum"] == pytest.approx(0.5)
     assert told["gongji_batch_duration_seconds_sum"] == pytest.approx(1.5)
     assert batches.tell([]) == []
+
+
+def test_an_attempt_that_failed_is_no_batch_and_its_waits_count() -> None:
+    batches, heard = Batches(), HeardBatches()
+    stages = Stages(3, began_ns=2_000_000_000)
+    stages.ended_ns += [("look-up", 2_000_000_000), ("claim", 3_000_000_000)]
+    stages.fail()
+    assert stages.ended_ns[-1][0] == "people"
+    batches.note(stages)
+    for body in batches.tell([(trace.new(), 1_000_000_000)]):
+        heard.hear(body)
+    counted = {name: figure[()] for name, figure in heard}
+    assert counted["gongji_batch_failures_total"] == 1
+    waits = [counted[f"gongji_{name}_seconds"] for name in ("queue_wait", "lock_wait")]
+    assert all(isinstance(wait, Histogram) and wait.sum >= 1.0 for wait in waits)
+    for name in ("batch_size", "batch_duration_seconds", "commit_seconds"):
+        histogram = counted[f"gongji_{name}"]
+        assert isinstance(histogram, Histogram)
+        assert histogram.buckets()[-1] == ("+Inf", 0)
 
 
 def test_a_job_is_late_when_it_has_had_no_turn_for_rounds() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.seal_file import Head, SealFile, read_heads
-from tests.services.accounts import HOHHOT
+from gongji_svc.upkeep.seals import tell_seals
+from tests.services.accounts import HOHHOT, ULANQAB
 from tests.services.driver import Driver
 from tests.storage.test_seals import book, let_pass, new_account, rows, seal_all, seal_as_another
 
@@ -114,6 +115,42 @@ def test_sealing_goes_on_while_the_file_cannot_be_written(
     make_blocks(driver, account_id, 1)
     assert told(file) == blocks(database)
     assert len(told(file)) == 3
+
+
+def test_a_file_that_cannot_be_written_is_a_failure_until_it_can(
+    driver: Driver, database: Database, file: Path, account_id: UUID
+) -> None:
+    file.mkdir(parents=True)
+    make_blocks(driver, account_id, 2)
+    for _ in range(2):
+        with pytest.raises(IsADirectoryError):
+            tell_seals(driver.office)
+    assert len(blocks(database)) == 2
+    file.rmdir()
+    assert tell_seals(driver.office) == 2
+    assert told(file) == blocks(database)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(IsADirectoryError):  # though there is nothing to tell
+        tell_seals(driver.office)
+
+
+def test_a_file_catches_up_with_nothing_to_seal(
+    driver: Driver, database: Database, file: Path, account_id: UUID
+) -> None:
+    make_blocks(driver, account_id, 1)
+    book(driver, account_id, 200)
+    book(driver, new_account(driver, ULANQAB), 300, agency=ULANQAB)
+    assert seal_as_another(database) == 2
+    assert tell_seals(driver.office) == 2
+    assert sorted(told(file)) == sorted(blocks(database))
+    assert tell_seals(driver.office) == 0
+
+
+def test_where_no_file_is_named_nothing_is_told(driver: Driver, account_id: UUID) -> None:
+    driver.office.seal_file = None
+    make_blocks(driver, account_id, 1)
+    assert tell_seals(driver.office) == 0
 
 
 def test_a_line_that_cannot_be_read_is_given_by_its_number(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def test_whatever_comes_due_is_done_once_by_three_workers_at_once(
         assert Counter(bureau.kept.heard.values()) == {1: 2 * _MANY}
     assert set(left) <= {"seal-entries"}  # what a job made that comes after the sealing
     done += left
+    done.pop("tell-seals", None)  # who seals tells the block, or another who was quicker
     assert done.pop("sum-days") > 0  # empty days are turns too
     assert done.pop("expire-holds") >= _MANY  # each says how many it found ended
     assert rows(database, "SELECT state, count(*) FROM holds GROUP BY state") == [
@@ -126,7 +127,8 @@ def test_whatever_comes_due_is_done_once_by_three_workers_at_once(
     ((entries,),) = rows(database, "SELECT count(*) FROM entries")
     ((over,),) = rows(database, _BOOKED_BEFORE_TODAY)
     expect_days_summed_once(database, 100 * over, over)
-    due = {job.name: _MANY for job in JOBS if job.name not in {"sum-days", "expire-holds"}}
+    apart = {"sum-days", "expire-holds", "tell-seals"}
+    due = {job.name: _MANY for job in JOBS if job.name not in apart}
     of_their_own = {
         "seal-entries": entries,
         "send-premiums": 2 * _MANY,

@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--head",
         type=Path,
         metavar="FILE",
-        help="a copy of the file of seals; else the one of GONGJI_SEAL_FILE, where there is one",
+        help="a copy of the file of seals, and the result is not kept for `gongji status`; else "
+        "the one of GONGJI_SEAL_FILE, where there is one",
     )
     parser.add_argument("--region", help="6 digits; else every region")
     parser.epilog = "What is checked: docs/decisions/seals.md. Exit status 1: something differs."
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
             print("note:" if finding.is_note else "difference:", finding.what)
     print("checked", ", ".join(f"{number} {what}" for what, number in audit.checked.items()))
     print("something differs" if differences else "no difference")
-    if differences or args.region is None:
+    if args.head is None and (differences or args.region is None):
         _keep(config.seal_file, AuditResult(datetime.now(UTC), not differences))
     return 1 if differences else 0
 

@@ -15,7 +15,7 @@ from gongji_svc.config import Config
 from gongji_svc.signals.reading import read_port
 from gongji_svc.storage import migrate
 from gongji_svc.storage.audit_result import read_result, result_beside
-from gongji_svc.storage.database import Database, row_counts, server_version
+from gongji_svc.storage.database import Database, DatabaseUnavailable, row_counts, server_version
 from gongji_svc.storage.figures import Measured, measure
 from gongji_svc.storage.keycheck import KeyCheck, known_data_keys
 
@@ -27,11 +27,33 @@ _TIME, _DURATION = "_timestamp_seconds", "_seconds"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """In which form."""
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
-    parser.epilog = "Exit status 1: the schema is not the one this program knows."
+    parser.epilog = (
+        "Exit status 1: the schema is not the one this program knows; 2: the database is away, "
+        "and only the processes are shown."
+    )
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    """Print what there is to know; 1 when the schema is not the one this program knows."""
+    """Print what there is to know; 1 when the schema is not the one this program knows.
+    DatabaseUnavailable, when the processes are printed, where it is.
+    """
+    away = None
+    try:
+        told = _held(config)
+    except DatabaseUnavailable as error:
+        away, told = error, {"database": "away"}
+    told["processes"] = dict(_processes(config))
+    if args.json:
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        _show(told, _NO_PORT if config.metrics_listen is None else _NOBODY)
+    if away is not None:
+        raise away
+    return 1 if "remedy" in told else 0
+
+
+def _held(config: Config) -> dict[str, Any]:
+    """What the database tells."""
     told: dict[str, Any] = {}
     with Database.open(config) as database, database.reader() as tx:
         where = "embedded" if config.database_url is None else "configured"
@@ -47,13 +69,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
             told["waiting"] = {**_figures(measure(tx, timedelta())), "audit": _audit(config)}
             known = sorted(known_data_keys(tx).items())
             told["data_keys"] = {f"data key {key_id}": _key(check) for key_id, check in known}
-            told["processes"] = dict(_processes(config))
             told["rows"] = row_counts(tx)
-    if args.json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))
-    else:
-        _show(told, _NO_PORT if config.metrics_listen is None else _NOBODY)
-    return 1 if "remedy" in told else 0
+    return told
 
 
 def _figures(measured: Measured) -> dict[str, object]:
@@ -89,17 +106,19 @@ def _processes(config: Config) -> Iterator[tuple[str, dict[str, float]]]:
 
 def _show(told: dict[str, Any], nobody: str) -> None:
     console = Console(highlight=False)
-    console.print(f"database  {told['database']}\nschema    {told['schema']}", soft_wrap=True)
-    if "remedy" in told:
-        console.print(f"          {told['remedy']}", soft_wrap=True)
-        return
-    _table(console, "waiting", told["waiting"])
-    _table(console, "data keys", told["data_keys"])
+    titles = {"database": "database", "schema": "schema", "remedy": ""}
+    for name, title in titles.items():
+        if name in told:
+            console.print(f"{title:10}{told[name]}", soft_wrap=True)
+    for title in ("waiting", "data_keys"):
+        if title in told:
+            _table(console, title.replace("_", " "), told[title])
     for address, figures in told["processes"].items():
         _table(console, address, figures)
     if not told["processes"]:
         console.print(nobody, soft_wrap=True)
-    _table(console, "rows", told["rows"])
+    if "rows" in told:
+        _table(console, "rows", told["rows"])
 
 
 def _table(console: Console, title: str, facts: dict[str, Any]) -> None:

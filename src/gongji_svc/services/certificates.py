@@ -9,7 +9,7 @@ a revocation list, an authority that has none in it is believed nothing.
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class _Authority:
 class _Known:
     """What was found of a certificate: the time it is good for, in Unix seconds, and whose it is;
     `caller` is None for a gateway's. `trusted`: an authority vouches for it, whatever its name.
+    `untold`: its serial number, while the log does not have its fault.
     """
 
     since: float
@@ -59,6 +60,7 @@ class _Known:
     caller: Caller | None
     fault: str = ""
     trusted: bool = False
+    untold: str = ""
 
 
 class Certificates:
@@ -81,11 +83,16 @@ class Certificates:
         """
         known = self._looked(pem)
         if known.fault:
+            if known.untold:
+                _tell(known.untold, known.fault)
+                self._known[pem] = replace(known, untold="")
             raise Unauthenticated
         return known.caller
 
     def check(self, pem: bytes) -> None:
-        """Unauthenticated for a certificate that is not or no longer trusted, whomever it names."""
+        """Unauthenticated for a certificate that is not or no longer trusted, whomever it names:
+        that of a probe, perhaps the server's own, may name nobody.
+        """
         if not self._looked(pem).trusted:
             raise Unauthenticated
 
@@ -112,12 +119,12 @@ class Certificates:
             _log.warning("a client certificate is refused", why=str(error))
             return _Known(0.0, 0.0, None, "unreadable")
         distrust = self._fault(certificate)
-        fault = fault or distrust
-        if fault:  # once: the answer is kept
-            serial = f"{certificate.serial_number:x}"
-            _log.warning("a client certificate is refused", serial=serial, why=fault)
+        untold = f"{certificate.serial_number:x}"
+        if distrust:  # once: the answer is kept
+            _tell(untold, distrust)
+            fault, untold = distrust, ""
         since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        return _Known(since.timestamp(), until.timestamp(), caller, fault, not distrust)
+        return _Known(since.timestamp(), until.timestamp(), caller, fault, not distrust, untold)
 
     def _fault(self, certificate: x509.Certificate) -> str:
         issuers = [one for one in self._believed if _issued(certificate, one.certificate)]
@@ -129,6 +136,10 @@ class Certificates:
             if certificate.serial_number in (issuer.revoked or ()):
                 return "revoked"
         return ""
+
+
+def _tell(serial: str, fault: str) -> None:
+    _log.warning("a client certificate is refused", serial=serial, why=fault)
 
 
 def _named(certificate: x509.Certificate) -> tuple[Caller | None, str]:

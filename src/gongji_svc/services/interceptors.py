@@ -23,6 +23,7 @@ from grpc import StatusCode
 
 from gongji_svc.domain.access import Caller
 from gongji_svc.domain.errors import (
+    DeadlinePassed,
     RateLimited,
     Refusal,
     ServiceUnavailable,
@@ -48,6 +49,7 @@ _ASK_AGAIN_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 1.0
 _PEERS = 4096  # addresses that are known without reading them again
 _SHORTEST_WAIT_SECONDS = 0.01
+_CLOSE_SECONDS = 0.25  # a client's deadline passes a little earlier there than here
 _LAST_WRITE_SECONDS = 10.0
 _MOST_PAUSING = 1024
 _CODES: dict[int, StatusCode] = {int(code.value[0]): code for code in StatusCode}
@@ -147,7 +149,7 @@ class Gate:
         except Refusal as refusal:
             answer = Answer(0, int(code_of(refusal).value[0]), _dump(status_of(refusal)))
         except (asyncio.CancelledError, grpc.aio.InternalError) as gone:
-            self._calls.end(begun, "CANCELLED")
+            self._calls.end(begun, *_how_it_ended(context, method))
             raise asyncio.CancelledError from gone  # nobody is there to hear more
         except Exception as fault:  # noqa: BLE001 - whatever it is, the caller learns nothing of it
             trace = trace_id(begun.trace)
@@ -262,6 +264,17 @@ class Gate:
             return self._verifier.is_gateways(certificate_of(context))
         except Unauthenticated:
             return False
+
+
+def _how_it_ended(context: Context, method: Method) -> tuple[str, str]:
+    """The code and the reason of a call that its client ended: it went away, or its deadline passed
+    while we had the call. Who watches ends by its deadline as a matter of course.
+    """
+    left_seconds = context.time_remaining()
+    if method.server_streaming or left_seconds is None or left_seconds > _CLOSE_SECONDS:
+        return StatusCode.CANCELLED.name, ""
+    late = DeadlinePassed()
+    return code_of(late).name, late.reason
 
 
 class _Writer:

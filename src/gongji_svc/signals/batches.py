@@ -2,7 +2,8 @@
 
 Rule: a batch is told once, when it is durable, ahead of its answers: who has an answer finds its
 batch counted. The line names the traces of the calls in the batch, so that a call is followed into
-its batch by one id. A batch that was split is told in its parts.
+its batch by one id. A batch that was split is told in its parts. An attempt that failed is counted
+as a failure and no batch; but how long it waited counts as any other wait.
 """
 
 import struct
@@ -24,6 +25,7 @@ _FIGURES = struct.Struct("!I4d")
 _NANO = 1e-9
 _LOCKING = ("claim", "people", "accounts")
 _WRITING = ("record", "commit")
+_STAGES = ("look-up", *_LOCKING, "decide", *_WRITING)
 
 
 @dataclass(slots=True)
@@ -33,10 +35,16 @@ class Stages:
     commands: int
     began_ns: int = field(default_factory=time.time_ns)
     ended_ns: list[tuple[str, int]] = field(default_factory=list)
+    failed: bool = False
 
     def end(self, stage: str) -> None:
         """A stage has come to its end."""
         self.ended_ns.append((stage, time.time_ns()))
+
+    def fail(self) -> None:
+        """The attempt has failed, in the stage that was under way."""
+        self.end(_STAGES[len(self.ended_ns)])
+        self.failed = True
 
     def spans(self) -> Iterator[tuple[str, int, int]]:
         """The stages with when they began and ended."""
@@ -58,7 +66,9 @@ class Stages:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A batch in figures, as they go to the front; no commands: an attempt that failed."""
+    """A batch in figures, as they go to the front; no commands: an attempt that failed, of which
+    only the waits are told, and no wait that it did not come to.
+    """
 
     commands: int
     waited_seconds: float = 0.0
@@ -88,11 +98,11 @@ class Batches:
     def __init__(self, spans: "Spans | None" = None) -> None:
         self._spans = spans
         self._log = structlog.get_logger().bind()
-        self._done: list[Stages | None] = []
+        self._done: list[Stages] = []
         self._number = 0
 
-    def note(self, attempt: Stages | None) -> None:
-        """The engine has committed an attempt, or it failed: None."""
+    def note(self, attempt: Stages) -> None:
+        """The engine has committed an attempt, or it failed."""
         self._done.append(attempt)
 
     def tell(self, calls: Sequence[tuple[bytes, int]]) -> list[bytes]:
@@ -105,18 +115,17 @@ class Batches:
         self._number += 1
         told = []
         for attempt in done:
-            if attempt is None:
-                told.append(Figures(0).dump())
-                continue
             lasted_ns = max(0, attempt.last_ns - attempt.began_ns)
             figures = Figures(
-                attempt.commands,
+                0 if attempt.failed else attempt.commands,
                 max(0, attempt.began_ns - calls[0][1]) * _NANO,
                 attempt.seconds(*_LOCKING),
                 attempt.seconds(*_WRITING),
                 lasted_ns * _NANO,
             )
             told.append(figures.dump())
+            if attempt.failed:
+                continue
             self._line(figures, calls)
             if self._spans is not None:
                 self._spans.of_batch(self._number, attempt, calls)
@@ -145,12 +154,16 @@ class HeardBatches:
     def hear(self, body: bytes) -> None:
         """The writer tells of one batch."""
         figures = Figures.load(body)
+        self._waited.observe(figures.waited_seconds)
         if not figures.commands:
             self._failures += 1
+            if figures.locking_seconds:
+                self._locking.observe(figures.locking_seconds)
+            if figures.writing_seconds:
+                self._writing.observe(figures.writing_seconds)
             return
         self._size.observe(figures.commands)
         self._lasted.observe(figures.lasted_seconds)
-        self._waited.observe(figures.waited_seconds)
         self._locking.observe(figures.locking_seconds)
         self._writing.observe(figures.writing_seconds)
 

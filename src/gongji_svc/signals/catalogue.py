@@ -74,7 +74,7 @@ CATALOGUE: Mapping[str, Described] = {
             ("writer_ready", "gauge", "", "1 while the front has a writer that serves."),
             ("batch_size", "histogram", "", "Commands in a batch."),
             ("batch_duration_seconds", "histogram", "", "From a batch's begin to its commit."),
-            ("batch_failures_total", "counter", "", "Batches that failed and were tried again."),
+            ("batch_failures_total", "counter", "", "Attempts at a batch that failed."),
             ("queue_wait_seconds", "histogram", "", "How long a batch's first call had waited."),
             (
                 "lock_wait_seconds",

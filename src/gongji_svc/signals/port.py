@@ -1,9 +1,12 @@
-"""The port on which a process is looked at: /metrics for Prometheus, /healthz for probes.
+"""The port on which a process is looked at: /metrics for Prometheus, /healthz and
+/livez for probes.
 
 Rule: it is never the port that serves people. It answers by threads of its own, so that who looks
-holds up nobody; a client that is slow is dropped.
+holds up nobody; a client that is slow is dropped. /healthz tells whether the process does its work,
+/livez only what a restart would mend.
 """
 
+import asyncio
 import socket
 import socketserver
 import threading
@@ -19,6 +22,7 @@ from gongji_svc.config import Address
 from gongji_svc.signals.catalogue import Figure, Told
 
 _SLOW_SECONDS = 10.0
+_TURN_SECONDS = 5.0
 _TEXT = "text/plain; charset=utf-8"
 
 Ails = Callable[[], str]
@@ -31,11 +35,34 @@ def _nothing() -> str:
     return ""
 
 
+def turning(loop: asyncio.AbstractEventLoop) -> Ails:
+    """Whether the loop still comes round."""
+
+    def stands_still() -> str:
+        turn = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop)
+        try:
+            turn.result(_TURN_SECONDS)
+        except TimeoutError:
+            return "it stands still"
+        return ""
+
+    return stands_still
+
+
+def _well(wrong: str) -> _Page:
+    status = HTTPStatus.SERVICE_UNAVAILABLE if wrong else HTTPStatus.OK
+    return status, _TEXT, f"{wrong or 'ok'}\n".encode()
+
+
 class Port:
     """Listens on `address` until it is closed; OSError where nobody can."""
 
     def __init__(
-        self, address: Address, figures: Iterable[Iterable[Figure]], ails: Ails = _nothing
+        self,
+        address: Address,
+        figures: Iterable[Iterable[Figure]],
+        ails: Ails = _nothing,
+        stands_still: Ails = _nothing,
     ) -> None:
         told = Told(figures)
 
@@ -43,12 +70,12 @@ class Port:
             encode, media_type = choose_encoder(accepted)
             return HTTPStatus.OK, media_type, encode(told)
 
-        def health(_: str) -> _Page:
-            wrong = ails()
-            status = HTTPStatus.SERVICE_UNAVAILABLE if wrong else HTTPStatus.OK
-            return status, _TEXT, f"{wrong or 'ok'}\n".encode()
-
-        self._server = _Server(address, {"/metrics": metrics, "/healthz": health})
+        pages = {
+            "/metrics": metrics,
+            "/healthz": lambda _: _well(ails()),
+            "/livez": lambda _: _well(stands_still()),
+        }
+        self._server = _Server(address, pages)
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -90,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         status, media_type, body = (
             page(self.headers.get("accept", ""))
             if page
-            else (HTTPStatus.NOT_FOUND, _TEXT, b"/metrics, /healthz\n")
+            else (HTTPStatus.NOT_FOUND, _TEXT, b"/metrics, /healthz, /livez\n")
         )
         self.send_response(status)
         self.send_header("content-type", media_type)

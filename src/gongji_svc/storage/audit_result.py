@@ -1,7 +1,8 @@
 """What the last `gongji audit` came to, in a file beside the file of seals.
 
 Rule: an audit only reads the database, which may be a standby, so its result lies outside. An audit
-of one region that finds nothing says nothing of the others and is not kept.
+of one region that finds nothing says nothing of the others and is not kept; nor is one against
+another file of seals, which speaks of that file.
 """
 
 import contextlib

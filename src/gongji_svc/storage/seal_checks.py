@@ -40,6 +40,7 @@ from gongji_svc.storage.seals import (
     copied,
     entry_hash,
     find_by_keys,
+    next_region,
 )
 from gongji_svc.storage.statements import compiled
 
@@ -230,6 +231,15 @@ def check_unsealed(tx: sqlalchemy.Connection, region: str) -> Iterator[Finding]:
         yield Finding(what, is_note=True)
 
 
+_LAST_TO_BE_TOLD = sql(
+    """
+    SELECT block_no FROM blocks
+    WHERE region = :region AND sealed_at < clock_timestamp() - interval '1 minute'
+    ORDER BY block_no DESC LIMIT 1
+    """
+)
+
+
 def check_heads(
     tx: sqlalchemy.Connection,
     path: Path,
@@ -238,8 +248,10 @@ def check_heads(
     progress: Callable[[int], None],
 ) -> Iterator[Finding]:
     """Whether the database has what the first `size_bytes` of a file of seals tell, of one region
-    or of all; `progress` gets how many lines were compared.
+    or of all; `progress` gets how many lines were compared. A block without a line is a note only:
+    the hash of a later one stands for it, and the last ones may have still to be told.
     """
+    has_line = dict(_blocks_to_be_told(tx, region))
     lines = read_heads(path, size_bytes)
     while chunk := list(islice(lines, _HEADS_AT_ONCE)):
         for number in (line for line in chunk if isinstance(line, int)):
@@ -247,6 +259,31 @@ def check_heads(
         heads = [h for h in chunk if isinstance(h, Head) and region in (None, h.region)]
         yield from _check_some_heads(tx, path, heads)
         progress(len(heads))
+        for head in heads:
+            its_region = has_line.get(head.region, bytearray())
+            if 0 < head.block_no < len(its_region):
+                its_region[head.block_no] = 1
+    for name, found in has_line.items():
+        if lacking := found.count(0, 1):
+            which = f"between {name}/{found.find(0, 1)} and {name}/{found.rfind(0, 1)}"
+            yield Finding(f"{path} has no line of {lacking} blocks, {which}", is_note=True)
+
+
+def _blocks_to_be_told(
+    tx: sqlalchemy.Connection, region: str | None
+) -> Iterator[tuple[str, bytearray]]:
+    """By region, a byte for each block that was sealed more than a minute ago."""
+    regions = [region] if region is not None else list(_regions_with_blocks(tx))
+    for one in regions:
+        last = tx.scalar(_LAST_TO_BE_TOLD, {"region": one})
+        yield one, bytearray((last or 0) + 1)
+
+
+def _regions_with_blocks(tx: sqlalchemy.Connection) -> Iterator[str]:
+    region = next_region(tx, "", (tables.blocks,))
+    while region is not None:
+        yield region
+        region = next_region(tx, region, (tables.blocks,))
 
 
 def _check_some_heads(

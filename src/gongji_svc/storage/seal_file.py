@@ -70,8 +70,11 @@ class SealFile:
     _known_bytes: int = 0
     _inode: int = 0
 
-    def catch_up(self, tx: sqlalchemy.Connection, region: str) -> None:
-        """Append the blocks of a region that the file has not; durable when this returns."""
+    def catch_up(self, tx: sqlalchemy.Connection, region: str) -> int:
+        """Append the blocks of a region that the file has not; durable when this returns. How
+        many; OSError where the file can't be written.
+        """
+        told = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a+b", opener=_OWN) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -81,7 +84,9 @@ class SealFile:
                 file.flush()
                 os.fsync(file.fileno())
                 self._last[region] = blocks[-1].block_no
+                told += len(blocks)
             self._known_bytes = file.tell()
+        return told
 
     def _read_on(self, file: IO[bytes]) -> None:
         """Take in what others appended; from the start when it is another file than it was."""

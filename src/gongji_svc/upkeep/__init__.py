@@ -24,7 +24,7 @@ from gongji_svc.upkeep.documents import remove_old_documents
 from gongji_svc.upkeep.holds import expire_holds
 from gongji_svc.upkeep.measuring import Measuring
 from gongji_svc.upkeep.risks import find_risks
-from gongji_svc.upkeep.seals import seal_entries
+from gongji_svc.upkeep.seals import seal_entries, tell_seals
 from gongji_svc.upkeep.tax import send_premiums
 from gongji_svc.upkeep.tax_messages import remove_old_tax_messages, tell_overdue_again
 from gongji_svc.upkeep.windows import JOB as CLOSE_WINDOWS
@@ -59,6 +59,7 @@ JOBS = (
     Job("tell-overdue-premiums-again", tell_overdue_again, rest_seconds=60.0),
     Job("sum-days", sum_days, rest_seconds=60.0),
     Job(CLOSE_WINDOWS, close_windows, rest_seconds=300.0),
+    Job("tell-seals", tell_seals, rest_seconds=10.0),
     Job("send-premiums", send_premiums, rest_seconds=1.0, waits_for_others=True),
 )
 

@@ -5,6 +5,8 @@ Rule: a round looks at what was recorded since the round before, and at what a t
 under way then may have committed since. The first round of a process, and one a day, looks at every
 account, so nothing stays unsealed, whatever clocks did. Any number of processes may seal at once,
 the threads of one take turns; one that dies in the middle leaves its entries to the next round.
+Sealing waits for no file: to bring it up to the last block of every region is a job of its own,
+which fails where the file can't be written.
 """
 
 import threading
@@ -62,6 +64,22 @@ def seal_entries(office: Office) -> int:
     with course.turn:
         block = next(course.blocks, None) or _next_round(office, course)
     return 0 if block is None else block.entry_count
+
+
+def tell_seals(office: Office) -> int:
+    """Tell the file of seals the blocks that it has not, whoever sealed them; how many. OSError
+    where it can't be written.
+    """
+    course = _course(office)
+    if course.file is None:
+        return 0
+    told, of = 0, (tables.blocks,)
+    with course.turn, office.database.reader() as tx:
+        region = next_region(tx, "", of)
+        while region is not None:
+            told += course.file.catch_up(tx, region)
+            region = next_region(tx, region, of)
+    return told
 
 
 def _course(office: Office) -> _Course:
@@ -155,7 +173,9 @@ def _seal(office: Office, region: str, account_ids: Sequence[UUID]) -> Block | N
 
 
 def _tell(office: Office, file: SealFile | None, region: str) -> None:
-    """Bring the file up to the region's last block. Where it can't be written, sealing goes on."""
+    """Bring the file up to the region's last block. Where it can't be written, sealing goes on,
+    and `tell_seals` fails.
+    """
     if file is None:
         return
     try:

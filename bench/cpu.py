@@ -69,16 +69,19 @@ def _processes() -> list[tuple[int, list[str]]]:
 
 
 def own(number: int) -> float:
-    fields = _fields(number)
-    return (int(fields[_USER]) + int(fields[_SYSTEM])) * _TICK_SECONDS
+    return _seconds_of(_fields(number))
 
 
 def family(number: int) -> float:
     """A process, its children, and those of them that ended."""
     fields = _fields(number)
+    children = [of for _, of in _processes() if int(of[_PPID]) == number]
     gone = (int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])) * _TICK_SECONDS
-    children = (child for child, fields in _processes() if int(fields[_PPID]) == number)
-    return own(number) + gone + sum(own(child) for child in children)
+    return _seconds_of(fields) + gone + sum(_seconds_of(child) for child in children)
+
+
+def _seconds_of(fields: list[str]) -> float:
+    return (int(fields[_USER]) + int(fields[_SYSTEM])) * _TICK_SECONDS
 
 
 def most_memory_mb(number: int) -> float:

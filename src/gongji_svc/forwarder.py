@@ -37,7 +37,7 @@ _PAUSE_BEFORE_RESTART_SECONDS = 0.2
 _LAST_CALL = (1 << 32) - 1
 # Two batches: one is written while the next gathers.
 _AT_THE_WRITER = 512
-_LEAST_AT_THE_WRITER = 4
+_LEAST_AT_THE_WRITER = 2
 _CROWD_AT_THE_WRITER = 48  # more tills than one institution has in use at a time
 
 

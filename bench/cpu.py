@@ -19,19 +19,18 @@ CORES = os.cpu_count() or 1
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The processes of one worker and its database, by number; of further workers, pairs."""
+    """The processes of all workers and of their database, by number."""
 
-    front: int
-    writer: int
+    fronts: Sequence[int]
+    writers: Sequence[int]
     postgres: int
-    more: Sequence[tuple[int, int]] = ()
 
 
 def seconds(watched: Watched) -> dict[str, float]:
-    """The processor seconds used so far: front, writer, postgres, client (this process), all."""
+    """The processor seconds used so far: fronts, writers, postgres, client (this process), all."""
     return {
-        "front": own(watched.front) + sum(own(front) for front, _ in watched.more),
-        "writer": own(watched.writer) + sum(own(writer) for _, writer in watched.more),
+        "front": sum(own(front) for front in watched.fronts),
+        "writer": sum(own(writer) for writer in watched.writers),
         "postgres": family(watched.postgres),
         "client": own(os.getpid()),
         "all": machine(),
@@ -45,10 +44,9 @@ def used(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, f
     return spent | {"others": max(0.0, spent["all"] - ours)}
 
 
-def child_of(parent: int) -> int:
-    """The only child of a process."""
-    (child,) = (number for number, fields in _processes() if int(fields[_PPID]) == parent)
-    return child
+def writers_of(fronts: Sequence[int]) -> list[int]:
+    """The writer processes of fronts, which have no other children."""
+    return sorted(number for number, fields in _processes() if int(fields[_PPID]) in fronts)
 
 
 def _fields(number: int) -> list[str]:

@@ -25,7 +25,7 @@ import uvloop
 
 from bench import http2, load
 from bench.calls import settle_once, settlements
-from bench.cpu import Watched, child_of
+from bench.cpu import Watched, writers_of
 from bench.ground import PAGE, errors_to, postmaster, settle_down
 from bench.load import Measured, Prepared, Round, percentiles
 from bench.population import Maker, Patient, refill
@@ -125,8 +125,8 @@ def _run(args: argparse.Namespace, folder: Path) -> tuple[Sequence[Pair], str]:
             port = workers.ports[0]
             settle_once(port, patients[0], token_key)
             quiet, flood = (settlements(some, token_key) for some in _tills(patients))
-            (front,) = workers.processes()
-            watched = Watched(front, child_of(front), postmaster(server))
+            fronts = workers.processes()
+            watched = Watched(fronts, writers_of(fronts), postmaster(server))
             with (
                 _client(_buy, port, quiet) as buying,
                 _client(load.serve, port, watched) as flooding,

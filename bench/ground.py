@@ -76,8 +76,8 @@ class Ground:
             workers.__enter__()
         try:
             fronts = workers.processes()
-            (front, writer), *more = [(front, cpu.child_of(front)) for front in fronts]
-            yield Serving(workers.ports, Watched(front, writer, postmaster(self.server), more))
+            watched = Watched(fronts, cpu.writers_of(fronts), postmaster(self.server))
+            yield Serving(workers.ports, watched)
         finally:
             workers.stop()
 

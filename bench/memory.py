@@ -106,10 +106,12 @@ def _run(args: argparse.Namespace, place: Ground) -> tuple[Sequence[Sample], int
 
 
 def _sample(watched: Watched) -> Sample:
-    return {
-        "front": cpu.memory_mb(watched.front),
-        "writer": cpu.memory_mb(watched.writer),
-    }
+    processes = {"front": watched.fronts[0], **_numbered(watched.writers)}
+    return {name: cpu.memory_mb(process) for name, process in processes.items()}
+
+
+def _numbered(writers: Sequence[int]) -> dict[str, int]:
+    return {f"writer {place}": process for place, process in enumerate(writers, start=1)}
 
 
 def _told(sample: Sample) -> str:
@@ -136,7 +138,7 @@ def _samples(samples: Sequence[Sample]) -> str:
     def row(process: str) -> list[str]:
         return [f"{process}, RSS", *(f"{samples[at][process]['rss']:.0f}" for at in numbers)]
 
-    return table(["minute", *(str(at + 1) for at in numbers)], [row("front"), row("writer")])
+    return table(["minute", *(str(at + 1) for at in numbers)], [row(name) for name in samples[0]])
 
 
 if __name__ == "__main__":

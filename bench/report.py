@@ -34,7 +34,7 @@ Written by this command, from an empty folder; do not edit:
 
     {command}
 
-One worker (a front and its writer process), the embedded PostgreSQL with fsync and
+One worker (a front and its two writer processes), the embedded PostgreSQL with fsync and
 synchronous_commit on, and the load client share one machine. Each of {rounds} rounds measures every
 series in turn for {seconds:g} s. A ratio is taken within its round; the tables give the median of
 the rounds and, in brackets, the least and the most. Why aims are missed is told in

@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from bench import cpu
 from bench.cpu import Watched
+from bench.ground import postmaster
 from bench.population import Maker
 from gongji.v1 import account_pb2 as pb
 from gongji.v1.account_pb2_grpc import AccountServiceStub
@@ -95,9 +96,8 @@ def _run(args: argparse.Namespace, folder: Path) -> None:
         database.migrate()
         Maker(database, Sealer(keys)).population(1, 3 * args.watchers)
         with Workers(front_settings(config, database, keys).dump(), 1) as workers:
-            (front,) = workers.processes()
-            pid_file = server.folders.cluster / "postmaster.pid"
-            processes = Watched(front, cpu.child_of(front), int(pid_file.read_text().split()[0]))
+            fronts = workers.processes()
+            processes = Watched(fronts, cpu.writers_of(fronts), postmaster(server))
             client = _Client(workers.ports[0], development_key(folder), processes)
             for number in range(5):
                 accounts = _accounts(database)

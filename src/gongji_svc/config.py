@@ -69,7 +69,7 @@ class Config:
     prepare_threshold: int | None = _PSYCOPG_PREPARE_THRESHOLD  # None: never prepare (PgBouncer)
     grpc_listen: Address = Address("127.0.0.1", 50051)
     http_listen: Address = Address("127.0.0.1", 8080)
-    workers: int = 1  # a worker is one front with its writer process
+    workers: int = 1  # a worker is one front with its writer processes
     data_key: str | None = field(default=None, repr=False)
     seal_file: Path | None = None  # where sealed blocks are told; from_environment always names one
     tax_url: str | None = None  # where premiums are told to the tax authority; None: they wait

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.cpu import child_of
+from bench.cpu import writers_of
 from gongji_svc.pipe import Settings
 from gongji_svc.server import FrontSettings
 from gongji_svc.storage.database import Database
@@ -68,7 +68,7 @@ def test_a_writer_that_is_gone_is_told_with_how_it_ended(database: Database) -> 
     process = front(database)
     assert process.stdout is not None and process.stderr is not None
     process.stdout.readline()
-    os.kill(child_of(process.pid), signal.SIGKILL)
+    os.kill(writers_of([process.pid])[0], signal.SIGKILL)
     gone = json.loads(next(line for line in process.stderr if b"writer is gone" in line))
     assert (gone["level"], gone["signal"], gone["says"]) == ("error", 9, "Killed")
     ended(process)

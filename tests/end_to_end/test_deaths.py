@@ -16,24 +16,21 @@ import grpc
 import pytest
 from grpc import StatusCode
 
+from bench.cpu import writers_of
 from gongji.v1 import settlement_pb2 as pb
 from tests.end_to_end.books import Books
 from tests.end_to_end.purchases import ULANQAB, at_work, purchase
 from tests.end_to_end.refusals import refusal_of
 from tests.end_to_end.service import Service, Till, free_address, until
 from tests.families import Families, Made
+from tests.signals.scraped import health, scrape
 
 _PROCESSES = Path("/proc")
 _BUYERS = 8
 _PAUSE_SECONDS = 0.05
 pytestmark = pytest.mark.skipif(
-    not _PROCESSES.exists(), reason="finding a front's writer needs Linux's /proc"
+    not _PROCESSES.exists(), reason="finding a front's writers needs Linux's /proc"
 )
-
-
-def writer_of(front: int) -> int:
-    """The process id of a front's writer."""
-    return next(one for one in _running() if _parent(one) == front)
 
 
 def runs(process: int) -> bool:
@@ -44,31 +41,22 @@ def runs(process: int) -> bool:
         return False
 
 
-def _running() -> list[int]:
-    return [int(entry.name) for entry in _PROCESSES.iterdir() if entry.name.isdigit()]
-
-
-def _parent(process: int) -> int:
-    try:
-        return int(_status(process)[1])
-    except FileNotFoundError:
-        return 0
-
-
 def _status(process: int) -> list[str]:
-    """State and parent, which follow the name in its brackets."""
+    """What follows the name in its brackets: the state first."""
     stat = (_PROCESSES / str(process) / "stat").read_text()
     return stat.rpartition(")")[2].split()
 
 
 @contextmanager
-def stopped(process: int) -> Iterator[None]:
-    """A process that stands still until the end of the block."""
-    os.kill(process, signal.SIGSTOP)
+def stopped(processes: list[int]) -> Iterator[None]:
+    """Processes that stand still until the end of the block."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(process, signal.SIGCONT)
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 @dataclass(slots=True)
@@ -137,14 +125,18 @@ def assert_unavailable(failures: list[grpc.RpcError]) -> None:
         assert failure.code() is StatusCode.UNAVAILABLE
 
 
-def test_after_the_death_of_a_writer_repeats_settle_once(start: Callable[..., Service]) -> None:
+@pytest.mark.parametrize("dying", [1, 2])
+def test_after_the_death_of_writers_repeats_settle_once(
+    start: Callable[..., Service], dying: int
+) -> None:
     service = start()
     load = load_on(service)
     before = Books.read(service.database)
     (front,) = service.workers.processes()
     with load.running():
         for _ in range(2):
-            os.kill(writer_of(front), signal.SIGKILL)
+            for writer in writers_of([front])[:dying]:
+                os.kill(writer, signal.SIGKILL)
             load.more()
     assert_unavailable(load.failures)
     assert {refusal_of(one).reason for one in load.failures} == {"SERVICE_UNAVAILABLE"}
@@ -156,17 +148,47 @@ def test_after_the_death_of_a_writer_repeats_settle_once(start: Callable[..., Se
     Books.read(service.database).check_since(before, load.answers.values())
 
 
+def test_while_one_writer_is_away_the_other_serves(start: Callable[..., Service]) -> None:
+    address = free_address()
+    service = start(metrics=address)
+    load = load_on(service)
+    before = Books.read(service.database)
+    os.kill(writers_of(service.workers.processes())[0], signal.SIGKILL)
+    until(lambda: scrape(address)["gongji_writer_ready",] == 1)
+    answers = [load.till.settle(purchase(load.code, patient)) for patient in load.patients]
+    assert health(address).status_code == 200
+    until(lambda: scrape(address)["gongji_writer_ready",] == 2, 30)
+    Books.read(service.database).check_since(before, answers)
+
+
+def test_what_is_more_than_a_good_batch_is_shared_by_the_writers(
+    start: Callable[..., Service],
+) -> None:
+    service = start()
+    load = load_on(service)
+    before = Books.read(service.database)
+    with stopped(writers_of(service.workers.processes())[:1]):
+        calls = [
+            load.till.begin(purchase(load.code, load.patients[number % _BUYERS]))
+            for number in range(40)
+        ]
+        until(lambda: sum(call.done() for call in calls) >= 16)
+        assert not all(call.done() for call in calls)
+    answers = [call.result() for call in calls]
+    Books.read(service.database).check_since(before, answers)
+
+
 def test_after_the_death_of_a_front_repeats_settle_once(start: Callable[..., Service]) -> None:
     service = start(listen=free_address())
     load = load_on(service)
     before = Books.read(service.database)
     (front,) = service.workers.processes()
-    writer = writer_of(front)
+    writers = writers_of([front])
     with load.running():
         os.kill(front, signal.SIGKILL)
         load.more()
     assert_unavailable(load.failures)
-    until(lambda: not runs(writer))
+    until(lambda: not any(runs(writer) for writer in writers))
     assert service.workers.processes() != [front]
     Books.read(service.database).check_since(before, load.answers.values())
 
@@ -206,7 +228,7 @@ def test_a_call_whose_time_passes_while_it_waits_settles_nothing(
     till = service.till(code)
     till.settle(purchase(code, patient))
     before = Books.read(service.database)
-    with stopped(writer_of(service.workers.processes()[0])):
+    with stopped(writers_of(service.workers.processes())):
         late = [till.begin(purchase(code, patient), 0.3) for _ in range(10)]
         assert {call.code() for call in late} == {StatusCode.DEADLINE_EXCEEDED}
     answer = till.settle(purchase(code, patient))

@@ -64,7 +64,7 @@ def test_a_front_tells_of_calls_refusals_and_batches(start: Callable[..., Servic
     for name in ("batch_duration", "queue_wait", "lock_wait", "commit"):
         assert told[f"gongji_{name}_seconds_count",] == batches
     assert told["gongji_in_flight_calls",] == told["gongji_queued_calls",] == 0
-    assert told["gongji_writer_ready",] == 1
+    assert told["gongji_writer_ready",] == 2
     assert told["gongji_database_connections", "in_use"] == 0
     assert families(address) == {one.name for one in CATALOGUE.values() if one.process == "serve"}
     assert told.keys().isdisjoint(_OF_THE_ENTRANCE)
@@ -168,20 +168,21 @@ def test_each_front_has_a_port_of_its_own(start: Callable[..., Service]) -> None
             timeout=10,
         )
         told = scrape(f"{host}:{int(first) + number}")
-        assert told["gongji_writer_ready",] == 1
+        assert told["gongji_writer_ready",] == 2
         assert told["gongji_calls_total", "GetPolicy", "OK"] == 1
 
 
 def test_a_front_is_well_while_it_has_a_writer(start: Callable[..., Service]) -> None:
     import os
 
-    from bench.cpu import child_of
+    from bench.cpu import writers_of
 
     address = free_address()
     service = start(metrics=address)
     assert (health(address).status_code, health(address).text) == (200, "ok\n")
     (front,) = service.workers.processes()
-    os.kill(child_of(front), signal.SIGKILL)
+    for writer in writers_of([front]):
+        os.kill(writer, signal.SIGKILL)
     until(lambda: health(address).status_code == 503)
     assert health(address).text == "there is no writer\n"
     until(lambda: health(address).status_code == 200, 30)

@@ -11,7 +11,7 @@ import grpc
 import httpx
 import pytest
 
-from bench.cpu import child_of
+from bench.cpu import writers_of
 from gongji_svc.config import Address
 from gongji_svc.services.entrance import TlsFiles
 from gongji_svc.signals.port import Port, turning
@@ -61,7 +61,8 @@ def test_a_certificate_that_cannot_be_read_makes_no_core_unready(
 def test_a_core_without_a_writer_lives_and_is_not_ready(start: Callable[..., Service]) -> None:
     address = free_address()
     (front,) = start(metrics=address).workers.processes()
-    os.kill(child_of(front), signal.SIGKILL)
+    for writer in writers_of([front]):
+        os.kill(writer, signal.SIGKILL)
     until(lambda: probed(address, "readinessProbe") == (503, "there is no writer\n"))
     assert probed(address, "livenessProbe") == _WELL
 

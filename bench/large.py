@@ -1,10 +1,12 @@
 """`make bench-large`: a Settle among ten million people beside one among ten thousand.
 
 Rule: both databases lie in one PostgreSQL, each with a worker of its own, and are measured in turn;
-they differ in nothing but how many people and entries they hold.
+they differ in nothing but how many people and entries they hold. What counts is a service that has
+run for a while: every family has been at a till before. What the first time takes is told beside.
 """
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -39,8 +41,11 @@ Written by this command, from an empty folder; do not edit:
 
 {persons} persons with {entries} entries lie in one database, {few_persons} with {few_entries} in
 another, both in one PostgreSQL, each with a worker of its own; made in {made} minutes, {size} GB.
-Each of {rounds} rounds measures both in turn for {seconds:g} s, {in_flight} Settle in flight, as in
-the first part. The table gives the median of the rounds and, in brackets, the least and the most.
+PostgreSQL has a quarter of the machine's memory for itself (`shared_buffers`). Each of {rounds}
+rounds measures both in turn for {seconds:g} s, {in_flight} Settle in flight, as in the first part.
+The tables give the median of the rounds and, in brackets, the least and the most. Before the rounds
+each family has bought once; the first {first_seconds:g} s of that are told apart: what these
+families need has to be read first.
 
 People are made in the database, in families of three over {regions} regions. {at_tills} families,
 evenly spread among them, come to the tills, and are sealed and found as real ones are; of the
@@ -52,6 +57,7 @@ databases.
 | --- | --- | --- | --- |
 | rate: Settle among {persons} | among {few_persons} | **{ratio}** | at least 0.9 |
 | server's CPU: Settle among {persons} | among {few_persons} | **{cpu}** | |
+| rate: Settle among {persons}, the first of each family | among {few_persons} | **{first}** | |
 
 {rates}
 
@@ -83,6 +89,7 @@ def main() -> int:
     many = Bulk(args.persons, args.entries // args.persons, NEAR_REGIONS, args.at_tills)
     few = replace(many, persons=args.few)
     began = time.perf_counter()
+    embedded.SETTINGS["shared_buffers"] = f"{_memory_bytes() // 4 >> 20}MB"
     with ground() as place, ExitStack() as running:
         _check_room(place.folder, many)
         sides = {
@@ -92,12 +99,13 @@ def main() -> int:
         made_minutes = (time.perf_counter() - began) / 60
         size_gb = _size_gb(place)
         print(f"{size_gb:.2f} GB in {made_minutes:.1f} minutes", flush=True)
+        first = _first_visits(sides, args.first_seconds)
         results = _rounds(args, sides)
         for side in sides.values():
             check_kept(side.database, side.already, side.answered, entries_before=side.bulk.entries)
         with place.database.reader() as tx:
             version = server_version(tx)
-    part = _part(args, many, few, results)
+    part = _part(args, many, few, results, first)
     replace_part(
         args.output,
         part.format(made=f"{made_minutes:.0f}", size=f"{size_gb:.1f}", machine=machine(version)),
@@ -114,6 +122,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--at-tills", type=int, default=30_000, help="families")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--first-seconds", type=float, default=20.0, help="of first purchases")
     parser.add_argument("--output", type=Path, default=PAGE)
     args = parser.parse_args()
     if not 0 < args.entries // args.persons <= 1000:
@@ -161,10 +170,19 @@ def _size_gb(place: Ground) -> float:
     return float(row[0]) / 1e9
 
 
+def _first_visits(sides: dict[str, _Side], seconds: float) -> Measured:
+    """Each of many families buys once; the first measurement of it."""
+    many, families = sides[_MANY], len(sides[_MANY].bulk.sealed)
+    sides[_FEW].take(1.0)  # the plans are made
+    first = many.take(seconds)
+    while many.answered < families:
+        many.take(seconds)
+    print(f"first  {first.per_second:8.0f} a second", flush=True)
+    return first
+
+
 def _rounds(args: argparse.Namespace, sides: dict[str, _Side]) -> dict[str, list[Measured]]:
     results: dict[str, list[Measured]] = {name: [] for name in sides}
-    for side in sides.values():
-        side.take(args.seconds)  # the plans are made
     for number in range(args.rounds):
         for name in list(sides)[:: -1 if number % 2 else 1]:
             measured = sides[name].take(args.seconds)
@@ -174,20 +192,24 @@ def _rounds(args: argparse.Namespace, sides: dict[str, _Side]) -> dict[str, list
 
 
 def _part(
-    args: argparse.Namespace, many: Bulk, few: Bulk, results: dict[str, list[Measured]]
+    args: argparse.Namespace,
+    many: Bulk,
+    few: Bulk,
+    results: dict[str, list[Measured]],
+    first: Measured,
 ) -> str:
     """The part, in which what is known of the place is still to be filled in."""
 
     def ratio(of: Sequence[float], other: Sequence[float]) -> str:
         return shown(spread([a / b for a, b in zip(of, other, strict=True)]), ".2f")
 
-    def row(name: str, bulk: Bulk) -> list[str]:
-        rates = spread([one.per_second for one in results[name]])
-        p99 = spread([one.latencies_ms["p99"] for one in results[name]])
-        others = spread([one.cpu_seconds["others"] / one.seconds for one in results[name]])
-        micros = (f"{_cpu(results[name], part).middle:.0f}" for part in SERVER)
+    def row(label: str, taken: Sequence[Measured]) -> list[str]:
+        rates = spread([one.per_second for one in taken])
+        p99 = spread([one.latencies_ms["p99"] for one in taken])
+        others = spread([one.cpu_seconds["others"] / one.seconds for one in taken])
+        micros = (f"{_cpu(taken, part).middle:.0f}" for part in SERVER)
         return [
-            f"Settle among {_spaced(bulk.persons)}",
+            label,
             shown(rates, ".0f"),
             shown(p99, ".1f"),
             *micros,
@@ -196,6 +218,13 @@ def _part(
 
     head = ["", "a second", "p99, ms", "front, µs", "writer, µs", "PostgreSQL, µs", "others, cores"]
     taken = results[_MANY], results[_FEW]
+    firsts = [first] * len(results[_FEW]), results[_FEW]
+    among = f"Settle among {_spaced(many.persons)}"
+    rows = [
+        row(f"Settle among {_spaced(few.persons)}", results[_FEW]),
+        row(among, results[_MANY]),
+        row(f"{among}, the first of each family", [first]),
+    ]
     return _PART.format(
         command=command("bench-large"),
         persons=_spaced(many.persons),
@@ -204,13 +233,15 @@ def _part(
         few_entries=_spaced(few.entries),
         rounds=args.rounds,
         seconds=args.seconds,
+        first_seconds=args.first_seconds,
         in_flight=_IN_FLIGHT,
         regions=many.regions,
         at_tills=_spaced(len(many.sealed)),
         each=many.entries_each,
         ratio=ratio(*[[one.per_second for one in some] for some in taken]),
+        first=ratio(*[[one.per_second for one in some] for some in firsts]),
         cpu=ratio(*[[one.cpu_micros(*SERVER) for one in some] for some in taken]),
-        rates=table(head, [row(_FEW, few), row(_MANY, many)]),
+        rates=table(head, rows),
         made="{made}",
         size="{size}",
         machine="{machine}",
@@ -219,6 +250,10 @@ def _part(
 
 def _cpu(some: Sequence[Measured], part: str) -> Spread:
     return spread([one.cpu_micros(part) for one in some])
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _spaced(number: int) -> str:

@@ -7,6 +7,7 @@ and calls that are under way end on the old one.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ _MOST_TRACE_CHARACTERS = 512
 _MOST_TOKEN_CHARACTERS = 4096  # gRPC takes 8 KiB of metadata
 _ATTEMPTS = 4
 _HEALTH_SECONDS = 2.0
+_KNOWN_SECONDS = 1.0
 _LOOK_SECONDS = 1.0
 _GRACE_SECONDS = 60.0  # longer than any call; who watches comes again
 _KEEPALIVE_MS = 30_000
@@ -58,6 +60,8 @@ class Core:
         self._seconds = seconds
         self._upload_seconds = upload_seconds
         self._opened: grpc.aio.Channel | None = None
+        self._asked_at = float("-inf")
+        self._serves: asyncio.Future[bool] | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     @property
@@ -102,7 +106,15 @@ class Core:
             self._opened = None
 
     async def serves(self) -> bool:
-        """Whether the core is there and serves."""
+        """Whether the core is there and serves; it is asked once a second however many ask here,
+        who all count as one caller there.
+        """
+        now = time.monotonic()
+        if self._serves is None or (self._serves.done() and now >= self._asked_at + _KNOWN_SECONDS):
+            self._asked_at, self._serves = now, asyncio.ensure_future(self._ask_health())
+        return await asyncio.shield(self._serves)
+
+    async def _ask_health(self) -> bool:
         check = self.channel.unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,

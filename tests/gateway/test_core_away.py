@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from gongji.v1 import account_pb2
+from gongji_svc.domain.limits import Limits
 from tests import conftest
 from tests.end_to_end.service import Service, free_address, running
 from tests.gateway.browser import address_of, before, by
@@ -52,6 +53,18 @@ def test_a_core_that_comes_back_is_found(test_server: conftest.TestServer) -> No
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
             assert client.get(_READ, headers=_BY).status_code in (200, 403)
+    test_server.drop(database)
+
+
+def test_however_many_ask_for_health_the_gateway_stays_well(
+    test_server: conftest.TestServer,
+) -> None:
+    database = test_server.new_database(conftest.TEMPLATE)
+    with (
+        running(database, limits=Limits.parse("address_calls=4")) as service,
+        before(address_of(service)) as client,
+    ):
+        assert {client.get("/healthz").status_code for _ in range(300)} == {200}
     test_server.drop(database)
 
 

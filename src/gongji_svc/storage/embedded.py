@@ -92,7 +92,7 @@ class EmbeddedServer:
         self._holds_lock = False
         self._ready = threading.Event()
         self._stopping = threading.Event()
-        self._failure: EmbeddedDatabaseError | None = None
+        self._failure: EmbeddedDatabaseError | OSError | None = None
         self._made_by_pid = os.getpid()
         # A forked child must not keep the lock of a parent that died.
         os.register_at_fork(after_in_child=self._lock_file.close)
@@ -169,7 +169,7 @@ class EmbeddedServer:
                 if not self._ready.is_set() and self._answers(complete=True):
                     self._ready.set()
                 self._stopping.wait(_WATCH_SECONDS if self._ready.is_set() else _POLL_SECONDS)
-        except EmbeddedDatabaseError as error:
+        except (EmbeddedDatabaseError, OSError) as error:
             self._failure = error
             _log.error("the embedded PostgreSQL is lost: %s", error)
         finally:

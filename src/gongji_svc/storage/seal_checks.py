@@ -2,7 +2,7 @@
 
 Rule: a chain proves itself up to its head; that the head is the one that was made, only what was
 kept outside the database proves. Entries are read in the order of the chain, which is about that of
-the disk; nothing is kept in memory but the block at hand.
+the disk; nothing is kept in memory but the block at hand, and a byte a block that the file tells.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -234,7 +234,7 @@ def check_unsealed(tx: sqlalchemy.Connection, region: str) -> Iterator[Finding]:
 _LAST_TO_BE_TOLD = sql(
     """
     SELECT block_no FROM blocks
-    WHERE region = :region AND sealed_at < clock_timestamp() - interval '1 minute'
+    WHERE region = :region AND sealed_at < now() - interval '1 minute'
     ORDER BY block_no DESC LIMIT 1
     """
 )

@@ -5,8 +5,8 @@ Rule: a round looks at what was recorded since the round before, and at what a t
 under way then may have committed since. The first round of a process, and one a day, looks at every
 account, so nothing stays unsealed, whatever clocks did. Any number of processes may seal at once,
 the threads of one take turns; one that dies in the middle leaves its entries to the next round.
-Sealing waits for no file: to bring it up to the last block of every region is a job of its own,
-which fails where the file can't be written.
+A file that can't be written ends no sealing: to bring it up to the last block of every region is a
+job of its own, which then fails.
 """
 
 import threading

@@ -44,8 +44,8 @@ another, both in one PostgreSQL, each with a worker of its own; made in {made} m
 PostgreSQL has a quarter of the machine's memory for itself (`shared_buffers`). Each of {rounds}
 rounds measures both in turn for {seconds:g} s, {in_flight} Settle in flight, as in the first part.
 The tables give the median of the rounds and, in brackets, the least and the most. Before the rounds
-each family has bought once; the first {first_seconds:g} s of that are told apart: what these
-families need has to be read first.
+each family has bought once; {first_seconds:g} s of that are told apart: what these families need
+has to be read first.
 
 People are made in the database, in families of three over {regions} regions. {at_tills} families,
 evenly spread among them, come to the tills, and are sealed and found as real ones are; of the
@@ -171,14 +171,15 @@ def _size_gb(place: Ground) -> float:
 
 
 def _first_visits(sides: dict[str, _Side], seconds: float) -> Measured:
-    """Each of many families buys once; the first measurement of it."""
-    many, families = sides[_MANY], len(sides[_MANY].bulk.sealed)
-    sides[_FEW].take(1.0)  # the plans are made
-    first = many.take(seconds)
-    while many.answered < families:
-        many.take(seconds)
-    print(f"first  {first.per_second:8.0f} a second", flush=True)
-    return first
+    """Every family buys once; the first measurement among many."""
+    firsts: dict[str, Measured] = {}
+    for name, lasts in ((_FEW, 1.0), (_MANY, seconds)):
+        side = sides[name]
+        while side.answered < len(side.bulk.sealed):
+            taken = side.take(lasts)
+            firsts.setdefault(name, taken)
+    print(f"first  {firsts[_MANY].per_second:8.0f} a second", flush=True)
+    return firsts[_MANY]
 
 
 def _rounds(args: argparse.Namespace, sides: dict[str, _Side]) -> dict[str, list[Measured]]:

@@ -3,8 +3,8 @@
 Rules: the front neither parses nor builds the money path's messages. The first writer takes what
 makes a good batch; beyond that a call goes to the writer that has less to do. While none is ready
 the front says that it does not serve. Callers take turns at the writers; a turn lasts until the
-writer has answered, whatever becomes of the caller. More calls than `max_waiting` are refused at
-once.
+writer has answered, whatever becomes of the caller. No call takes more than half of the room, so
+there is always a writer for others. More calls than `max_waiting` are refused at once.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from gongji_svc.domain.errors import QueueFull
 from gongji_svc.pipe import Answer, Request, Settings
 from gongji_svc.services.contract import Method
 from gongji_svc.services.status import code_of, status_of
-from gongji_svc.services.turns import Turns
+from gongji_svc.services.turns import Turns, within
 from gongji_svc.services.weights import weight
 from gongji_svc.signals.batches import HeardBatches
 from gongji_svc.signals.catalogue import Figure
@@ -28,8 +28,9 @@ _LAST_CALL = (1 << 32) - 1
 # While one waits for PostgreSQL the other decides. A third would only make batches smaller.
 _WRITERS = 2
 _GOOD_BATCH = 16  # smaller ones cost much more a call
-# Two batches: one is written while the next gathers.
-_AT_THE_WRITERS = 512
+# Two batches each: one is written while the next gathers.
+_AT_THE_WRITERS = 1024
+_MOST_OF_A_CALL = _AT_THE_WRITERS // 2
 _LEAST_AT_THE_WRITERS = 2
 _CROWD_AT_THE_WRITERS = 48  # more tills than one institution has in use at a time
 
@@ -68,22 +69,27 @@ class Forwarder:
     async def forward(
         self, method: Method, caller: Caller, body: bytes, deadline: float, trace: bytes
     ) -> Answer:
-        """The writer's answer; a refusal of our own when all have too much to do or are gone."""
+        """The writer's answer; a refusal of our own when all have too much to do or are gone.
+
+        Raises DeadlinePassed when the caller's turn does not come in time.
+        """
         if not self.ready:
             return unavailable()
         if self.waiting >= self._max_waiting:
             full = QueueFull(retry_after_seconds=_RETRY_AFTER_SECONDS)
             return Answer(0, int(code_of(full).value[0]), status_of(full).SerializeToString())
         weighs = weight(method, body)
-        await self._turns.begin(caller.who, weighs)
+        place = min(weighs, _MOST_OF_A_CALL)
+        async with within(deadline):
+            await self._turns.begin(caller.who, place)
         writer = self._free()
         if writer is None:
-            self._turns.end(caller.who, weighs)
+            self._turns.end(caller.who, place)
             return unavailable()
         call = self._next_call = self._next_call % _LAST_CALL + 1
         request = Request(call, method.number, deadline, caller, body, trace)
         # Once the writer has it, it completes although the caller may be gone.
-        return await writer.ask(request, weighs, partial(self._turns.end, caller.who, weighs))
+        return await writer.ask(request, weighs, partial(self._turns.end, caller.who, place))
 
     def __iter__(self) -> Iterator[Figure]:
         """The writers' figures as they are just now."""

@@ -4,7 +4,7 @@ Rules: the front holds no lock and moves no money. It answers health, reflection
 client that is slow or gone holds no thread, and a place among the uploads or downloads no longer
 than until its call's deadline. When the front is told to end it says so to who asks for its health,
 then takes no new calls, ends those that watch, lets the others in flight finish, and then ends its
-writer.
+writers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -32,7 +31,7 @@ from grpc_health.v1._async import HealthServicer
 
 from gongji_svc import logs, regions
 from gongji_svc.config import Address
-from gongji_svc.domain.errors import DeadlinePassed, NotBuilt
+from gongji_svc.domain.errors import NotBuilt
 from gongji_svc.domain.limits import Limits
 from gongji_svc.forwarder import Forwarder
 from gongji_svc.pipe import Answer, Settings
@@ -47,7 +46,7 @@ from gongji_svc.services.limits import Limiter
 from gongji_svc.services.office import Office
 from gongji_svc.services.provider import Provider
 from gongji_svc.services.receiving import received
-from gongji_svc.services.turns import Turns
+from gongji_svc.services.turns import Turns, within
 from gongji_svc.services.watching import Hub
 from gongji_svc.services.weights import asks_much
 from gongji_svc.signals import spans_to
@@ -107,7 +106,7 @@ class FrontSettings:
 
 
 class Front:
-    """One gRPC server with its writer process."""
+    """One gRPC server with its writer processes."""
 
     def __init__(self, settings: FrontSettings, office: Office) -> None:
         self._office = office
@@ -120,7 +119,7 @@ class Front:
         verifier = self._entrance.verifier
         self._gate = Gate(verifier, limiter, self._calls, denials)
         self._reads = Turns(_READERS, _READERS_A_CALLER, _READERS_A_CALLER)
-        self._heavy = Turns(1, 1, 1)
+        self._heavy, self._heavy_reads = Turns(1, 1, 1), Turns(1, 1, 1)
         self._uploads = Turns(_UPLOADS, _UPLOADS_A_CALLER, _UPLOADS_A_CALLER)
         self._downloads = Turns(_DOWNLOADS, _DOWNLOADS_A_CALLER, _DOWNLOADS_A_CALLER)
         self._beginnings = asyncio.Semaphore(_BEGINNINGS)
@@ -133,7 +132,7 @@ class Front:
         self.port = self._entrance.open(self._server, settings.listen)
 
     async def start(self) -> None:
-        """Start the writer, then take calls."""
+        """Start the writers, then take calls."""
         await self._forwarder.start()
         await self._entrance.start()
         await self._server.start()
@@ -141,7 +140,7 @@ class Front:
         _log.info("serving", port=self.port, pid=os.getpid())
 
     async def stop(self) -> None:
-        """Drain: no new calls, those in flight finish, then the writer ends."""
+        """Drain: no new calls, those in flight finish, then the writers end."""
         self._open = False
         # Clients that watch our health go elsewhere now, and lose nothing.
         await self._health.enter_graceful_shutdown()
@@ -159,7 +158,7 @@ class Front:
         self._office.database.close()
 
     def __iter__(self) -> Iterator[Figure]:
-        """What the front and its writer tell of themselves, as it is just now."""
+        """What the front and its writers tell of themselves, as it is just now."""
         yield from self._calls
         yield from self._forwarder
         yield from self._entrance
@@ -173,7 +172,7 @@ class Front:
         return "" if self._open else "it takes no calls"
 
     def _tell(self, serving: bool) -> None:
-        """Health follows the writer: without one nothing can be settled."""
+        """Health follows the writers: without any nothing can be settled."""
         self._telling = asyncio.ensure_future(self._set_health(serving))
 
     async def _set_health(self, serving: bool) -> None:
@@ -216,7 +215,7 @@ class Front:
                 heavy = len(body) > _HEAVY_BYTES
                 places = _READERS_A_CALLER if asks_much(method, body) else 1
                 async with (
-                    _turn(self._heavy, call) if heavy else contextlib.nullcontext(),
+                    _turn(self._heavy_reads, call) if heavy else contextlib.nullcontext(),
                     _turn(self._reads, call, places),
                 ):
                     return await self._in_thread(
@@ -227,11 +226,11 @@ class Front:
         return _refuse
 
     async def _forward_heavy(self, method: Method, call: Call, body: bytes) -> Answer:
-        """Forward what keeps the writer long: one at a time, so that others come in between. The
+        """Forward what keeps a writer long: one at a time, so that others come in between. The
         turn lasts until the writer has answered, also when the caller is gone.
         """
         who = call.caller.who
-        async with _within(call.deadline):
+        async with within(call.deadline):
             await self._heavy.begin(who)
         forwarding = asyncio.ensure_future(
             self._forwarder.forward(method, call.caller, body, call.deadline, call.trace)
@@ -242,7 +241,7 @@ class Front:
     def _upload(self, method: Method) -> ClientStream:
         async def receive(call: Call, bodies: AsyncIterator[bytes]) -> Answer:
             async with _turn(self._uploads, call):
-                async with _within(call.deadline):
+                async with within(call.deadline):
                     messages = await received(bodies, *routes.LARGEST[method.path])
                 return await self._in_thread(
                     lambda: routes.answer_upload(self._office, method, call.caller, messages)
@@ -258,7 +257,7 @@ class Front:
     def _watch(self, method: Method) -> ServerStream:
         async def send(call: Call, body: bytes, write: Write) -> None:
             begin = partial(routes.begin_watch, self._office, method, call.caller, body)
-            async with _within(call.deadline), self._beginnings:
+            async with within(call.deadline), self._beginnings:
                 loop = asyncio.get_running_loop()
                 watched = await loop.run_in_executor(self._readers, begin)
             await self._hub.send(watched, write)
@@ -268,7 +267,7 @@ class Front:
     def _download(self, method: Method) -> ServerStream:
         async def send(call: Call, body: bytes, write: Write) -> None:
             pieces = routes.answer_stream(self._office, method, call.caller, body)
-            async with _within(call.deadline), _turn(self._downloads, call):
+            async with within(call.deadline), _turn(self._downloads, call):
                 await _send(pieces, write, self._readers)
 
         return send
@@ -297,22 +296,12 @@ async def _refuse(*_: object) -> NoReturn:
 async def _turn(turns: Turns, call: Call, weight: int = 1) -> AsyncIterator[None]:
     """The caller's turn; DeadlinePassed when it does not come in time."""
     who = call.caller.who
-    async with _within(call.deadline):
+    async with within(call.deadline):
         await turns.begin(who, weight)
     try:
         yield
     finally:
         turns.end(who, weight)
-
-
-@contextlib.asynccontextmanager
-async def _within(deadline: float) -> AsyncIterator[None]:
-    """DeadlinePassed for what takes longer; `deadline` in Unix seconds."""
-    try:
-        async with asyncio.timeout(deadline - time.time()):
-            yield
-    except TimeoutError as late:
-        raise DeadlinePassed from late
 
 
 async def _send(

@@ -25,6 +25,7 @@ _log = structlog.get_logger()
 
 _RETRY_AFTER_SECONDS = 0.5
 _PAUSE_BEFORE_RESTART_SECONDS = 0.2
+_PAUSE_AFTER_FAULT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,13 @@ class WriterProcess(asyncio.Protocol):
                 await asyncio.to_thread(self._process.wait, 10)
             _log.error("the writer is gone, starting another", **_ending(self._process))
         await asyncio.sleep(_PAUSE_BEFORE_RESTART_SECONDS)
-        if not self._closing:
-            await self.start()
+        while not self._closing:
+            try:
+                await self.start()
+                return
+            except OSError as fault:  # want of memory, say, which ended the one before
+                _log.error("no writer can be started, trying again", error=repr(fault))
+                await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
 
 
 def unavailable() -> Answer:

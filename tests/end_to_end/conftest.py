@@ -27,14 +27,14 @@ def _running(test_server: TestServer, fronts: int) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def service(test_server: TestServer) -> Iterator[Service]:
-    """One front and its writer."""
+    """One front and its writers."""
     with _running(test_server, 1) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def two(test_server: TestServer) -> Iterator[Service]:
-    """Two fronts, each with a writer of its own, on one database."""
+    """Two fronts, each with writers of its own, on one database."""
     with _running(test_server, 2) as started:
         at_work(started.database)
         yield started

@@ -1,4 +1,4 @@
-"""Many tills at once, on one front and its writer."""
+"""Many tills at once, on one front and its writers."""
 
 from collections.abc import Sequence
 

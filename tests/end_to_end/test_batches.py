@@ -18,6 +18,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from gongji.v1 import settlement_pb2 as pb
 from gongji.v1.account_pb2_grpc import AccountServiceStub
 from gongji.v1.settlement_pb2_grpc import SettlementServiceStub
+from gongji_svc.domain.limits import Limits
 from tests.end_to_end.books import Books
 from tests.end_to_end.purchases import CODE, ULANQAB, at_work, purchase
 from tests.end_to_end.service import Service, free_address, metadata_of, until
@@ -96,6 +97,37 @@ def test_the_answer_to_the_longest_batch_fits_what_clients_accept(
     answer = batch(service, code, requests)
     assert sum(len(one.settlement.lines) for one in answer.results) == MOST_LINES
     assert answer.ByteSize() < _CLIENT_ACCEPTS_BYTES
+
+
+def test_others_buy_while_the_longest_batch_waits_for_a_lock(
+    start: Callable[..., Service],
+) -> None:
+    service = start(limits=Limits.parse("off"))
+    families = at_work(service.database)
+    code, other_code = families.institution(ULANQAB), families.institution(ULANQAB)
+    patient, other = (families.person(ULANQAB, balance_fen=100_000) for _ in range(2))
+    lines = [(CODE, 1, 1)] * (MOST_LINES // MOST)
+    requests = [basket(code, patient, lines) for _ in range(MOST)]
+    for item in (item for request in requests for item in request.items):
+        item.name = "感冒灵颗粒" * 2
+    with ThreadPoolExecutor(1) as pool, service.database.connect() as holding_it:
+        holding_it.execute("SELECT FROM persons WHERE id = %s FOR UPDATE", [patient.person_id])
+        sending = pool.submit(batch, service, code, requests)
+        until(lambda: waits_for_a_lock(service))
+        service.till(other_code).settle(purchase(other_code, other, 200), timeout_seconds=8)
+        assert not sending.done()
+        holding_it.rollback()
+        assert len(receipts(sending.result().results)) == MOST
+
+
+def waits_for_a_lock(service: Service) -> bool:
+    """Whether somebody in the service's database does."""
+    with service.database.connect() as tx:
+        waiting = tx.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock'"
+        )
+        return waiting.fetchone() is not None
 
 
 def test_refused_bills_hinder_no_other_and_duplicates_are_answered_as_replays(

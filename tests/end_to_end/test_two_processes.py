@@ -1,4 +1,4 @@
-"""Two processes, each with a writer of its own, on one database: the row locks are the truth.
+"""Two processes, each with writers of its own, on one database: the row locks are the truth.
 
 `GONGJI_TEST_MINUTES` lengthens the race between families from 20 seconds to so many minutes.
 """

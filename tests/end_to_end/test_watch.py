@@ -225,7 +225,7 @@ def test_a_client_that_does_not_read_holds_up_nobody(service: Service, families:
 
 @asynccontextmanager
 async def front_on(database: Database) -> AsyncIterator["AccountServiceAsyncStub"]:
-    """The way to a front of this process, with a writer of its own."""
+    """The way to a front of this process, with writers of its own."""
     settings = FrontSettings(
         listen="127.0.0.1:0",
         shares_port=False,

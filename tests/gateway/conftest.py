@@ -17,7 +17,7 @@ from tests.gateway.browser import address_of, before
 
 @pytest.fixture(scope="session")
 def service(test_server: TestServer) -> Iterator[Service]:
-    """One front and its writer."""
+    """One front and its writers."""
     database = test_server.new_database(TEMPLATE)
     with running(database) as started:
         yield started

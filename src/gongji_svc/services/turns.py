@@ -7,9 +7,12 @@ none. Who is alone has everything. A call that weighs more counts as so many.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
+
+from gongji_svc.domain.errors import DeadlinePassed
 
 _ALONE_SECONDS = 10.0  # so long after the others' last call a caller counts as alone
 
@@ -111,3 +114,13 @@ class Turns:
     def _forget_if_empty(self, caller: Hashable, queue: Queue) -> None:
         if not queue:
             self._queues.pop(caller, None)
+
+
+@contextlib.asynccontextmanager
+async def within(deadline: float) -> AsyncIterator[None]:
+    """DeadlinePassed for what takes longer; `deadline` in Unix seconds."""
+    try:
+        async with asyncio.timeout(deadline - time.time()):
+            yield
+    except TimeoutError as late:
+        raise DeadlinePassed from late

@@ -143,7 +143,7 @@ class Batches:
 
 
 class HeardBatches:
-    """The front's side: counts what its writer tells."""
+    """The front's side: counts what its writers tell."""
 
     def __init__(self) -> None:
         self._failures = 0

@@ -70,7 +70,7 @@ CATALOGUE: Mapping[str, Described] = {
             ("refusals_total", "counter", "reason", "Calls not answered with OK, by ErrorReason."),
             ("in_flight_calls", "gauge", "", "Calls that wait for their answer; no streams."),
             ("open_streams", "gauge", "", "Downloads under way, and those who watch."),
-            ("queued_calls", "gauge", "", "Calls that the writers have and have not answered."),
+            ("queued_calls", "gauge", "", "Calls at the writers, or waiting for their turn there."),
             ("writer_ready", "gauge", "", "How many of the front's two writers serve."),
             ("batch_size", "histogram", "", "Commands in a batch."),
             ("batch_duration_seconds", "histogram", "", "From a batch's begin to its commit."),

@@ -3,9 +3,7 @@
 import asyncio
 
 from bench import http2
-from bench.wire import Wire
-
-AT_ONCE = 500
+from bench.wire import _MOST_CALLS, Wire
 
 
 class Sent(asyncio.WriteTransport):
@@ -45,10 +43,10 @@ def test_a_call_more_than_the_server_takes_at_once_waits_for_an_answer() -> None
     failures: list[str] = []
     wire, sent = Wire(lambda _, due, __: answered.append(due), failures.append), Sent()
     wire.connection_made(sent)
-    for number in range(AT_ONCE + 2):
+    for number in range(_MOST_CALLS + 2):
         wire.call(b"", b"", float(number))
     wire.flush()
-    assert sent.streams() == [2 * number + 1 for number in range(AT_ONCE)]
+    assert sent.streams() == [2 * number + 1 for number in range(_MOST_CALLS)]
     wire.data_received(http2.frame(http2.HEADERS, http2.END_STREAM, 3))
     assert (answered, failures) == ([1.0], [])
-    assert sent.streams() == [2 * AT_ONCE + 1]
+    assert sent.streams() == [2 * _MOST_CALLS + 1]

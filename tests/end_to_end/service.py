@@ -6,6 +6,8 @@ looks up beside the service.
 """
 
 import contextlib
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -162,6 +164,19 @@ def free_address() -> str:
     """An address at which nothing listens, for fronts that must come back to the same one."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def stopped(processes: Sequence[int]) -> Iterator[None]:
+    """Processes that stand still until the end of the block, or are killed in it."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
 
 
 def until(true: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -21,7 +21,7 @@ from gongji.v1 import settlement_pb2 as pb
 from tests.end_to_end.books import Books
 from tests.end_to_end.purchases import ULANQAB, at_work, purchase
 from tests.end_to_end.refusals import refusal_of
-from tests.end_to_end.service import Service, Till, free_address, until
+from tests.end_to_end.service import Service, Till, free_address, stopped, until
 from tests.families import Families, Made
 from tests.signals.scraped import health, scrape
 
@@ -45,18 +45,6 @@ def _status(process: int) -> list[str]:
     """What follows the name in its brackets: the state first."""
     stat = (_PROCESSES / str(process) / "stat").read_text()
     return stat.rpartition(")")[2].split()
-
-
-@contextmanager
-def stopped(processes: list[int]) -> Iterator[None]:
-    """Processes that stand still until the end of the block."""
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
 
 
 @dataclass(slots=True)
@@ -125,18 +113,29 @@ def assert_unavailable(failures: list[grpc.RpcError]) -> None:
         assert failure.code() is StatusCode.UNAVAILABLE
 
 
+def die(writers: list[int], address: str) -> None:
+    """Kill writers, the first among them, while all buyers wait for it."""
+    with stopped(writers):
+        until(lambda: scrape(address)["gongji_queued_calls",] == _BUYERS)
+        for writer in writers:
+            os.kill(writer, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("dying", [1, 2])
 def test_after_the_death_of_writers_repeats_settle_once(
     start: Callable[..., Service], dying: int
 ) -> None:
-    service = start()
+    address = free_address()
+    service = start(metrics=address)
     load = load_on(service)
     before = Books.read(service.database)
     (front,) = service.workers.processes()
     with load.running():
-        for _ in range(2):
-            for writer in writers_of([front])[:dying]:
-                os.kill(writer, signal.SIGKILL)
+        for first in (0, -1):  # the first writer, and the youngest when it was started again
+            writers = writers_of([front])
+            die(writers if dying == 2 else [writers[first]], address)
+            load.more()
+            until(lambda: scrape(address)["gongji_writer_ready",] == 2, 30)
             load.more()
     assert_unavailable(load.failures)
     assert {refusal_of(one).reason for one in load.failures} == {"SERVICE_UNAVAILABLE"}

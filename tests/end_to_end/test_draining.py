@@ -4,6 +4,8 @@ Rule: such a client asks by its service config, `healthCheckConfig`; gRPC itself
 """
 
 import json
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,20 +15,45 @@ import grpc
 from gongji.v1.registry_pb2 import GetPolicyRequest
 from gongji.v1.registry_pb2_grpc import RegistryServiceStub
 from gongji_svc.domain.limits import Limits
+from gongji_svc.pipe import Settings
+from gongji_svc.server import FrontSettings
+from gongji_svc.storage.database import Database
 from tests.end_to_end.purchases import ULANQAB
-from tests.end_to_end.service import Service, metadata_of, until
+from tests.end_to_end.service import TOKEN_KEY, Service, free_address, metadata_of, until
+from tests.families import KEYS
+from tests.signals.scraped import scrape
 
 _CALLERS = 6
 _LONG_SECONDS = 60.0
 _CONFIG = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
+_UNLIMITED = Limits.parse("off")
+
+# A client on a busy machine hears late of the end: it has more time to go elsewhere.
+_PATIENT = """
+from gongji_svc import server
+server._TELL_SECONDS = 5.0
+server.main(0)
+"""
+
+
+def patient(database: Database, metrics: str) -> subprocess.Popen[bytes]:
+    """A front that says for long that it will end."""
+    writer = Settings(database.runtime_url, 5, KEYS.dump(), 0.0)
+    settings = FrontSettings(
+        "127.0.0.1:0", False, TOKEN_KEY, writer, limits=_UNLIMITED, metrics=metrics
+    )
+    front = subprocess.Popen(
+        [sys.executable, "-c", _PATIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert front.stdin is not None
+    front.stdin.write(settings.dump())
+    front.stdin.flush()
+    return front
 
 
 def test_a_client_that_watches_health_loses_no_call_while_one_of_two_ends(
-    start: Callable[..., Service],
+    database: Database, start: Callable[..., Service]
 ) -> None:
-    services = [start(limits=Limits.parse("off")) for _ in range(2)]
-    ports = [service.workers.ports[0] for service in services]
-    target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
     heard: Counter[str] = Counter()
     over = threading.Event()
     metadata = metadata_of("agency", ULANQAB)
@@ -41,16 +68,23 @@ def test_a_client_that_watches_health_loses_no_call_while_one_of_two_ends(
             except grpc.RpcError as error:
                 heard[error.code().name] += 1
 
+    metrics = free_address()
     options = (("grpc.service_config", json.dumps(_CONFIG)), ("grpc.enable_retries", 0))
-    with grpc.insecure_channel(target, options) as channel:
-        callers = [threading.Thread(target=call, args=(channel,)) for _ in range(_CALLERS)]
-        for caller in callers:
-            caller.start()
-        until(lambda: heard["OK"] > 100, _LONG_SECONDS)
-        services[0].workers.stop()
-        enough = heard["OK"] + 100
-        until(lambda: heard["OK"] > enough, _LONG_SECONDS)
-        over.set()
-        for caller in callers:
-            caller.join()
+    staying = start(limits=_UNLIMITED).workers.ports[0]
+    with patient(database, metrics) as ending:
+        assert ending.stdin is not None and ending.stdout is not None
+        target = f"ipv4:127.0.0.1:{int(ending.stdout.readline())},127.0.0.1:{staying}"
+        with grpc.insecure_channel(target, options) as channel:
+            callers = [threading.Thread(target=call, args=(channel,)) for _ in range(_CALLERS)]
+            for caller in callers:
+                caller.start()
+            answered = ("gongji_calls_total", "GetPolicy", "OK")
+            until(lambda: scrape(metrics).get(answered, 0) > 50, _LONG_SECONDS)
+            ending.stdin.close()
+            assert ending.wait(_LONG_SECONDS) == 0
+            enough = heard["OK"] + 100
+            until(lambda: heard["OK"] > enough, _LONG_SECONDS)
+            over.set()
+            for caller in callers:
+                caller.join()
     assert set(heard) == {"OK"}

@@ -12,18 +12,23 @@ import httpx
 import pytest
 
 from bench.cpu import writers_of
+from gongji.v1.settlement_pb2 import SettleRequest
 from gongji_svc.config import Address
 from gongji_svc.services.entrance import TlsFiles
 from gongji_svc.signals.port import Port, turning
 from tests.authority import Authority, put
 from tests.end_to_end.conftest import start
-from tests.end_to_end.service import Service, free_address, health, opened, until
+from tests.end_to_end.service import Service, free_address, health, opened, stopped, until
 from tests.k8s.overlays import ALL
+from tests.signals.scraped import scrape
 
 __all__ = ["start"]  # the fixture
 
 (_CORE,) = (one for one in ALL if one.container["args"] == ["serve"])
 _WELL = (200, "ok\n")
+_finds_writers = pytest.mark.skipif(
+    not Path("/proc").exists(), reason="finding a writer needs Linux's /proc"
+)
 
 
 def probed(address: str, kind: str) -> tuple[int, str]:
@@ -57,7 +62,7 @@ def test_a_certificate_that_cannot_be_read_makes_no_core_unready(
     assert probed(address, "readinessProbe") == probed(address, "livenessProbe") == _WELL
 
 
-@pytest.mark.skipif(not Path("/proc").exists(), reason="finding a writer needs Linux's /proc")
+@_finds_writers
 def test_a_core_without_a_writer_lives_and_is_not_ready(start: Callable[..., Service]) -> None:
     address = free_address()
     (front,) = start(metrics=address).workers.processes()
@@ -67,14 +72,19 @@ def test_a_core_without_a_writer_lives_and_is_not_ready(start: Callable[..., Ser
     assert probed(address, "livenessProbe") == _WELL
 
 
+@_finds_writers
 def test_a_core_that_is_told_to_end_lives_and_is_not_ready(start: Callable[..., Service]) -> None:
     address = free_address()
     service = start(metrics=address)
     ending = threading.Thread(target=service.workers.stop)
-    ending.start()
-    until(lambda: probed(address, "readinessProbe") == (503, "it takes no calls\n"))
-    assert probed(address, "livenessProbe") == _WELL
+    with stopped(writers_of(service.workers.processes())):
+        last = service.till("P1").begin(SettleRequest())  # it does not end before the answer
+        until(lambda: scrape(address)["gongji_queued_calls",] == 1)
+        ending.start()
+        until(lambda: probed(address, "readinessProbe") == (503, "it takes no calls\n"))
+        assert probed(address, "livenessProbe") == _WELL
     ending.join()
+    assert last.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_core_whose_loop_stands_still_does_not_live(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,8 +102,3 @@ def test_a_core_whose_loop_stands_still_does_not_live(monkeypatch: pytest.Monkey
     loop.call_soon_threadsafe(loop.stop)
     turns.join()
     loop.close()
-
-
-def test_where_nothing_listens_nothing_lives() -> None:
-    with pytest.raises(httpx.ConnectError):
-        probed(free_address(), "livenessProbe")

@@ -36,6 +36,9 @@ _FRAME_BYTES = 16_384
 BATCH_SETTLE = "/gongji.v1.SettlementService/BatchSettle"
 _LIMITED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
 _NO_WINDOW = struct.pack("!HI", 4, 0)  # SETTINGS_INITIAL_WINDOW_SIZE 0
+_WAITING = """SELECT count(*) FROM pg_locks
+              WHERE NOT granted AND relation = 'bindings'::regclass
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 Start = Callable[..., Service]
 
@@ -351,7 +354,7 @@ def test_reads_that_are_cancelled_keep_their_turns_until_they_end(
 
     def waiting() -> int:
         with database.connect() as tx:
-            row = tx.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+            row = tx.execute(_WAITING).fetchone()
         return 0 if row is None else int(str(row[0]))
 
     with database.connect() as holding:

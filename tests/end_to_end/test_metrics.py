@@ -144,16 +144,27 @@ def test_a_call_whose_deadline_passes_while_it_waits_for_a_lock_counts_as_late(
     code, patient = made.institution(ULANQAB), made.person(ULANQAB, balance_fen=1_000_000)
     till = service.till(code)
     till.settle(purchase(code, patient))
+
+    def counted(code: str) -> float:
+        return scrape(address).get(("gongji_calls_total", "Settle", code), 0)
+
     with service.database.connect() as other:
         other.execute("SELECT 1 FROM accounts FOR UPDATE")
-        late, left = till.begin(purchase(code, patient), 2.0), till.begin(purchase(code, patient))
-        assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        for _ in range(10):  # one that was slow to come counts as cancelled: then another is sent
+            late = till.begin(purchase(code, patient), 2.0)
+            assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            until(lambda: scrape(address)["gongji_in_flight_calls",] == 0)
+            if counted("DEADLINE_EXCEEDED"):
+                break
+        late_ones, cancelled = counted("DEADLINE_EXCEEDED"), counted("CANCELLED")
+        left = till.begin(purchase(code, patient))
+        until(lambda: scrape(address)["gongji_in_flight_calls",] == 1)
         left.cancel()
         until(lambda: scrape(address)["gongji_in_flight_calls",] == 0)
     told = scrape(address)
-    assert told["gongji_calls_total", "Settle", "DEADLINE_EXCEEDED"] == 1
-    assert told["gongji_refusals_total", "DEADLINE_PASSED"] == 1
-    assert told["gongji_calls_total", "Settle", "CANCELLED"] == 1
+    assert told["gongji_calls_total", "Settle", "DEADLINE_EXCEEDED"] == late_ones >= 1
+    assert told["gongji_refusals_total", "DEADLINE_PASSED"] == late_ones
+    assert told["gongji_calls_total", "Settle", "CANCELLED"] >= cancelled + 1
 
 
 def test_each_front_has_a_port_of_its_own(start: Callable[..., Service]) -> None:

@@ -1,9 +1,9 @@
 """A till's day over the wire: compared whole, refused in words, broken off without a trace."""
 
 import resource
+import threading
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from grpc import StatusCode
 
 from gongji.v1 import clearing_pb2 as pb
 from gongji.v1.clearing_pb2_grpc import ClearingServiceStub
-from tests.end_to_end.purchases import HOHHOT
+from tests.end_to_end.purchases import HOHHOT, at_work
 from tests.end_to_end.refusals import Refusal, refusal_of
-from tests.end_to_end.service import Service, metadata_of
+from tests.end_to_end.service import Service, metadata_of, until
 from tests.families import Families
 from tests.services.reconciling import header, piece, pieces
 
@@ -94,24 +94,43 @@ def test_a_client_that_breaks_off_leaves_nothing(service: Service, code: str) ->
     assert listed(service, code) == 0
 
 
-def test_what_waits_for_its_turn_to_be_read_is_hardly_held(service: Service, code: str) -> None:
+def test_what_waits_for_its_turn_to_be_read_is_hardly_held(
+    start: Callable[..., Service],
+) -> None:
+    service = start()
+    code = at_work(service.database).institution(HOHHOT)
+    stub = ClearingServiceStub(service.channel)
     (front,) = service.workers.processes()
     many, before = piece(*[LONGEST] * 1_000), resident_mb(front)
+    sent, looked_at = [0] * 24, threading.Event()
 
-    def send_all(number: int) -> StatusCode:
-        first = header(code, DAY, request_id=f"waits-{number}")
-        with pytest.raises(grpc.RpcError) as caught:
-            send(service, code, [first, *[many] * 190], timeout=5)
-        return caught.value.code()
+    def never_whole(number: int) -> Iterator[pb.ReconcileDetailsRequest]:
+        yield header(code, DAY, request_id=f"waits-{number}")
+        for _ in range(190):
+            yield many
+            sent[number] += 1
+        looked_at.wait(120)
 
-    with ThreadPoolExecutor(24) as clients:
-        answers = [clients.submit(send_all, number) for number in range(24)]
-        most = before
-        while not all(answer.done() for answer in answers):
-            most = max(most, resident_mb(front))
-            time.sleep(0.1)
-    assert {answer.result() for answer in answers} == {StatusCode.DEADLINE_EXCEEDED}
-    assert most - before < 200, "two are read, of 27 MB each; of the others a window is held"
+    def no_more_is_sent() -> bool:
+        earlier = list(sent)
+        time.sleep(1)
+        return sent == earlier
+
+    uploads = [
+        stub.ReconcileDetails.future(
+            never_whole(number), metadata=metadata_of("pos", code), timeout=120
+        )
+        for number in range(24)
+    ]
+    try:
+        until(lambda: sent.count(190) >= 2 and no_more_is_sent(), 60)
+        assert all(upload.running() for upload in uploads)
+        held = resident_mb(front) - before
+        assert held < 200, "two are read, of 27 MB each; of the others a window is held"
+    finally:
+        for upload in uploads:
+            upload.cancel()
+        looked_at.set()
 
 
 def resident_mb(process: int) -> int:

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import kubernetes_validate  # type: ignore[import-untyped]  # it tells no types
+import pytest
 
 from gongji_svc.storage.sealing import KeyRing
 from tests.k8s.overlays import FOLDER, ROOT, Object, kustomized, of_kind
@@ -84,6 +85,7 @@ def test_the_command_of_the_page_leads_everything_to_a_restored_database(tmp_pat
     }
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the command needs openssl")
 def test_the_command_of_the_page_makes_a_key_file(tmp_path: Path) -> None:
     done("printf 'index", tmp_path)
     assert KeyRing.parse((tmp_path / "data.key").read_text(encoding="utf-8"), "data.key")

@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass, field
 
 import pytest
 
-from gongji_svc.services.turns import Turns
+from gongji_svc.domain.errors import DeadlinePassed
+from gongji_svc.services.turns import Turns, within
 
 
 @dataclass(slots=True)
@@ -175,6 +177,21 @@ def test_who_gives_up_waiting_holds_no_place() -> None:
         await at.go("first")
         assert at.begun == ["third"]
         assert at.turns.waiting == 0
+
+    asyncio.run(run())
+
+
+def test_who_waits_until_the_deadline_is_told_so_and_holds_no_place() -> None:
+    async def run() -> None:
+        at = Queue(most=1, least=1, alone=1)
+        await at.come("first")
+        with pytest.raises(DeadlinePassed):
+            async with within(time.time() + 0.05):
+                await at.turns.begin("second")
+        assert at.turns.waiting == 0
+        await at.go("first")
+        await at.come("third")
+        assert at.begun == ["third"]
 
     asyncio.run(run())
 

@@ -13,6 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,6 +28,7 @@ from gongji_svc.config import Address
 from gongji_svc.demo import data
 from gongji_svc.demo.data import DemoPerson
 from gongji_svc.domain.access import Caller, Role
+from gongji_svc.domain.calendar import start_of
 from gongji_svc.services.contract import method_of
 from gongji_svc.services.identity import development_key, issue_token
 from gongji_svc.storage.database import Database
@@ -39,7 +41,7 @@ from tests.end_to_end.test_traces import Collector
 from tests.families import KEYS
 from tests.sealed import CURRENT, KNOWN, key_ids
 
-_DAY = "2025-10-15"
+_DAY = date(2025, 10, 15)
 _SECONDS = 120
 _FAMILY = {one.key: one for one in data.PEOPLE}
 _FATHER, _CHILD = _FAMILY["hohhot-father"], _FAMILY["hohhot-grandfather"]
@@ -139,7 +141,7 @@ def purchase(one: DemoPerson, **fields: Any) -> settlement_pb2.SettleRequest:
         ],
         total_fen=500,
     )
-    request.occurred_at.FromJsonString(f"{_DAY}T01:00:00Z")
+    request.occurred_at.FromDatetime(start_of(_DAY))
     for name, value in fields.items():
         setattr(request, name, value)
     return request
@@ -247,7 +249,7 @@ def run(
     """A demo that has been through all of it and has ended, and all that it printed and logged."""
     database, folder = test_server.new_database(conftest.TEMPLATE), tmp_path_factory.mktemp("run")
     settings = {"GONGJI_GRPC_LISTEN": free_address(), "GONGJI_HTTP_LISTEN": free_address()}
-    arguments = ("up", "--demo", "--purchase", "--date", _DAY)
+    arguments = ("up", "--demo", "--purchase", "--date", str(_DAY))
     metrics = Address.parse(free_address())
     said: list[str] = []
     with (
@@ -275,7 +277,7 @@ def run(
             for address in (metrics, metrics.plus(1)):
                 demo.metrics += web.get(f"http://{address}/metrics").content
         with gongji(
-            database, folder, "demo", "premium", "--date", _DAY, COLUMNS="120", **settings
+            database, folder, "demo", "premium", "--date", str(_DAY), COLUMNS="120", **settings
         ) as premium:
             printed = premium.communicate(timeout=_SECONDS)
             assert premium.returncode == 0, printed

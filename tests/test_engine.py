@@ -8,6 +8,7 @@ from datetime import date
 from threading import Event
 from uuid import UUID
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
@@ -283,6 +284,27 @@ def test_a_command_whose_deadline_passed_is_refused(database: Database, families
     late = Move("a", [(owner, account, 1)], deadline=time.time() - 1)
     assert isinstance(run_one(database, late), DeadlinePassed)
     assert entries(database, account) == []
+
+
+def test_what_was_recorded_is_answered_after_its_deadline(
+    database: Database, families: Families
+) -> None:
+    owner = new_id(REGION)
+    account = families.account(REGION, person_id=owner)
+    deadline, told = time.time() + 1, list[Stages]()
+
+    def lose_the_first_answer(stages: Stages) -> None:
+        told.append(stages)
+        if len(told) == 1:
+            time.sleep(max(0, deadline + 0.01 - time.time()))
+            raise psycopg.OperationalError("the connection is lost")
+
+    engine = Engine(database, note=lose_the_first_answer)
+    moved = Move("a", [(owner, account, 500)], deadline)
+    assert engine.run([moved]) == [Answered(b"a", replayed=True)]
+    assert [attempt.ended_ns[-1][0] for attempt in told] == ["commit", "commit"]
+    assert entries(database, account) == [(1, 500, 500)]
+    engine.close()
 
 
 def test_money_between_regions_is_closed_by_clearing_lines(

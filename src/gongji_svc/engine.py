@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import psycopg
@@ -56,7 +57,7 @@ class Command(Protocol):
 
     @property
     def deadline(self) -> float:
-        """Unix seconds; a command whose batch begins later is refused."""
+        """Unix seconds; a command whose batch begins later is refused, a repeat is answered."""
 
     def lookups(self) -> Lookups:
         """What the request names from outside: institutions, certificates, cards, accounts."""
@@ -103,6 +104,12 @@ class _Job:
     wanted: Wanted = field(default_factory=Wanted)
     outcome: Outcome | None = None
 
+    def ask_keys(self, state: State) -> None:
+        self.keys = self.command.keys(state)
+
+    def ask_wanted(self, state: State) -> None:
+        self.wanted = self.command.discover(state)
+
     def step(self, take: Callable[[], None]) -> None:
         """One step of the command; a refusal or a fault of its own ends it, and nobody else."""
         try:
@@ -125,12 +132,9 @@ class _Batch:
         self._state = State()
         self._answered: dict[ClaimKey, Taken] = {}
         self._decided: list[Decision] = []
+        self._began = time.time()
         self.jobs = [_Job(command) for command in commands]
         self.stages = stages
-        began = time.time()
-        for job in self.jobs:
-            if job.command.deadline < began:
-                job.outcome = DeadlinePassed()
 
     def gather(self, clock_offset: timedelta, *, lock: bool) -> None:
         """Read and lock, stage by stage: request keys, people, accounts; then the clock.
@@ -142,15 +146,16 @@ class _Batch:
         ledger.look_up(tx, state, lookups, by_region=by_region)
         self.stages.end("look-up")
         for job in self._alive():
-            job.step(lambda job=job: setattr(job, "keys", job.command.keys(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
+            job.step(partial(job.ask_keys, state))
         claims.claim(tx, state, self._claimed(), by_region=by_region)
+        self._refuse_the_late()
         self._follow_originals()
         self.stages.end("claim")
         keys = [job.keys for job in self._deciding()]
         ledger.lock_persons(tx, state, keys, by_region=by_region, lock=lock)
         self.stages.end("people")
         for job in self._deciding():
-            job.step(lambda job=job: setattr(job, "wanted", job.command.discover(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
+            job.step(partial(job.ask_wanted, state))
         wanted = [job.wanted for job in self._deciding()]
         ledger.lock_accounts(tx, state, wanted, by_region=by_region, lock=lock)
         state.now += clock_offset
@@ -168,7 +173,7 @@ class _Batch:
             if claim is not None and known is not None:
                 job.outcome = repeated(job.command.field_name, claim, known)
             else:
-                job.step(lambda job=job: self._conclude(job))  # type: ignore[misc]  # mypy can't infer a lambda's default
+                job.step(partial(self._conclude, job))
 
     def record(self) -> None:
         """Write what was decided, and free the request keys of refusals."""
@@ -186,6 +191,14 @@ class _Batch:
         own = {job.keys.claim.key for job in self.jobs if job.keys.claim}
         return own.union(job.keys.original for job in self.jobs if job.keys.original)
 
+    def _refuse_the_late(self) -> None:
+        """Who comes too late is refused, but not what was answered before: the first attempt at
+        this batch may have been recorded although its commit was never heard of.
+        """
+        for job in self._deciding():
+            if job.command.deadline < self._began:
+                job.outcome = DeadlinePassed()
+
     def _follow_originals(self) -> None:
         """Who is about a request that was made before says anew whom to lock, knowing what came of
         it.
@@ -196,7 +209,7 @@ class _Batch:
         made = [original.result_id for original in originals if original.result_id]
         ledger.find_settled(self._tx, state, made, by_region=self._by_region)
         for job in asking:
-            job.step(lambda job=job: setattr(job, "keys", job.command.keys(state)))  # type: ignore[misc]  # mypy can't infer a lambda's default
+            job.step(partial(job.ask_keys, state))
 
     def _alive(self) -> list[_Job]:
         return [job for job in self.jobs if job.outcome is None]

@@ -15,8 +15,9 @@ from gongji_svc.domain.bill import CatalogItem, Item
 from gongji_svc.domain.binding import Binding, BindingState
 from gongji_svc.domain.money import line_fen
 from gongji_svc.domain.person import Account, Enrolment, Period, Person
-from gongji_svc.domain.policy import Policy, Rulebook
+from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.policy_document import check_document
+from gongji_svc.domain.rulebook import Rulebook
 from gongji_svc.domain.settlement import Bill, Care, Patient
 from gongji_svc.domain.terms import (
     AccountKind,

@@ -14,9 +14,10 @@ from gongji_svc.domain.errors.payment import (
     PremiumYearNotOffered,
 )
 from gongji_svc.domain.payment import Quote, benefit_from, check_payable, quote, wait_months
-from gongji_svc.domain.policy import Policy, Rulebook
+from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.policy_document import check_document
 from gongji_svc.domain.policy_values import Window
+from gongji_svc.domain.rulebook import Rulebook
 from gongji_svc.domain.terms import Insurance
 from gongji_svc.regions import load
 

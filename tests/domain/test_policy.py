@@ -5,8 +5,9 @@ from datetime import date
 import pytest
 
 from gongji_svc.domain.errors import PolicyNotInForce, RegionNotServed
-from gongji_svc.domain.policy import PLACES, Policy, Rulebook
+from gongji_svc.domain.policy import PLACES, Policy
 from gongji_svc.domain.policy_document import PolicyError, rulebook_documents
+from gongji_svc.domain.rulebook import Rulebook
 from gongji_svc.domain.terms import InstitutionLevel, PersonType
 
 NATION = """

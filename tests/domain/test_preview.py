@@ -128,6 +128,17 @@ def test_a_line_whose_amount_is_not_price_times_quantity_is_refused_as_at_the_ti
     assert error.why.startswith("AMOUNT_MISMATCH")
 
 
+def test_the_donor_with_most_pays_first_by_the_short_name_of_the_order_too() -> None:
+    donors = [{"id": "A", "balance_fen": 4000}, {"id": "B", "balance_fen": 5000}]
+    given = {"own_balance_fen": 0, "donors": [{**one, "bound": True} for one in donors]}
+    first, second = (
+        decide(till({"order": order}, given), "T")
+        for order in ("BALANCE_DESC", "BALANCE_DESC_THEN_NAME")
+    )
+    assert first == second
+    assert first["visits"][0]["donors"] == {"B": 5000}
+
+
 def test_a_chosen_donor_who_cannot_pay_is_refused_as_at_the_till() -> None:
     given = {"donors": [{"id": "A", "bound": False}], "chosen_donor": "A"}
     error = error_of(till({"order": "EXPLICIT_DONOR"}, given))

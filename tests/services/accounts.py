@@ -9,8 +9,8 @@ from uuid import UUID
 
 from gongji.v1 import account_pb2 as pb
 from gongji.v1 import types_pb2
-from gongji_svc.domain.policy import Rulebook
 from gongji_svc.domain.policy_document import check_document
+from gongji_svc.domain.rulebook import Rulebook
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.ids import id_about, new_id, region_of
 from gongji_svc.storage.state import AccountRow

@@ -19,7 +19,7 @@ from gongji.v1 import payment_pb2 as pb
 from gongji.v1 import types_pb2
 from gongji_svc import regions
 from gongji_svc.domain.person import PremiumYear
-from gongji_svc.domain.policy import Rulebook
+from gongji_svc.domain.rulebook import Rulebook
 from gongji_svc.domain.terms import Insurance, Use
 from gongji_svc.services.names import enum_name
 from gongji_svc.storage.database import Database

@@ -10,8 +10,8 @@ from datetime import date
 from typing import Any
 
 from gongji_svc import regions
-from gongji_svc.domain.policy import Rulebook
 from gongji_svc.domain.policy_document import check_document, check_parents
+from gongji_svc.domain.rulebook import Rulebook
 from gongji_svc.storage.database import Database
 from tests.services.driver import Driver
 

@@ -14,13 +14,14 @@ from gongji_svc.domain.terms import Insurance
 from gongji_svc.services.days import day_in
 from gongji_svc.storage.database import Database
 from tests.families import Families
-from tests.services.applications import HOHHOT, TIELING
+from tests.services.applications import HOHHOT, TIELING, ULANQAB
 from tests.services.driver import Driver
 from tests.services.holds import money_of
 from tests.services.premiums import (
     BALANCE_FEN,
     STANDARD_FEN,
     also_insured,
+    bind,
     change,
     driver_on,
     driver_with,
@@ -50,6 +51,7 @@ def driver(shared_database: Database) -> Driver:
 @pytest.mark.parametrize(
     ("year", "day", "is_open"),
     [
+        (2025, date(2024, 8, 31), False),
         (2025, date(2024, 9, 1), True),
         (2025, date(2025, 2, 28), True),
         (2025, date(2025, 3, 1), False),
@@ -67,6 +69,20 @@ def test_hohhot_takes_a_year_from_the_september_before_to_february(
     with pytest.raises(errors.PremiumWindowClosed) as raised:
         pay(driver, of.donor, of.child, year=year)
     assert raised.value.details["window_from"] == f"{year - 1}-09-01"
+
+
+@pytest.mark.requirement("HOH-24")
+def test_a_region_without_rules_yet_collects_by_its_provinces(
+    shared_database: Database, families: Families
+) -> None:
+    october = date(2024, 10, 15)
+    driver, donor = driver_on(shared_database, october), families.person(HOHHOT, balance_fen=50_000)
+    child = families.person(ULANQAB, insurance=Insurance.RESIDENT)
+    bind(families, donor, child)
+    payment = pay(driver, donor, child, year=2025).payment
+    assert (day_in(payment, "paid_on"), payment.payable_fen) == (october, 40_000)
+    with pytest.raises(errors.PremiumWindowClosed):
+        pay(driver_on(shared_database, date(2024, 8, 31)), donor, child, year=2025)
 
 
 @pytest.mark.requirement("HOH-27")

@@ -16,8 +16,8 @@ from gongji_svc import regions
 from gongji_svc.domain.binding import BindingState
 from gongji_svc.domain.calendar import first_of_next_month
 from gongji_svc.domain.person import Period
-from gongji_svc.domain.policy import Rulebook
 from gongji_svc.domain.policy_values import Caps
+from gongji_svc.domain.rulebook import Rulebook
 from gongji_svc.domain.terms import Insurance
 from gongji_svc.services.days import day_in
 from gongji_svc.services.names import enum_name

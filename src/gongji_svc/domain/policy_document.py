@@ -23,7 +23,8 @@ from types import MappingProxyType
 from typing import Any
 
 from gongji_svc.domain import policy_values as form
-from gongji_svc.domain.policy import PLACES, Block, RegionDocument, Stated
+from gongji_svc.domain.policy import PLACES
+from gongji_svc.domain.rulebook import Block, RegionDocument, Stated
 
 _REGION = re.compile(r"\d{6}", re.ASCII)
 _TOML_LINE = re.compile(r"at line (\d+)")

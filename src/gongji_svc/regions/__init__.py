@@ -6,8 +6,8 @@ the service starts; a bad one stops the start with file, line and field (`Policy
 
 from pathlib import Path
 
-from gongji_svc.domain.policy import Rulebook
 from gongji_svc.domain.policy_document import PolicyError, rulebook_documents
+from gongji_svc.domain.rulebook import Rulebook
 
 DIRECTORY = Path(__file__).parent
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gongji_svc.domain.calendar import day_of
 from gongji_svc.domain.errors import PolicyNotInForce, Refusal, RegionNotServed
-from gongji_svc.domain.policy import Policy, Rulebook
+from gongji_svc.domain.policy import Policy
+from gongji_svc.domain.rulebook import Rulebook
 from gongji_svc.engine import Answered, Command, Engine, Outcome
 from gongji_svc.services.buckets import Buckets
 from gongji_svc.services.tax_endpoint import TaxEndpoint
@@ -43,6 +44,12 @@ class Office:
         before its first block.
         """
         return self.rulebook.on(region, day)
+
+    def premium_policy(self, region: str, day: date) -> Policy:
+        """The rules of a region's premiums on a day: the province's window may open before the
+        region has rules of its own (HOH-24).
+        """
+        return self.rulebook.on_or_above(region, day)
 
     def find_policy(self, region: str, day: date) -> Policy | None:
         """The rules of a region on a day, None where none hold."""

@@ -57,7 +57,7 @@ def due_of(office: Office, state: State, person: Person, insurance: Insurance, y
     """The premium as it stands; PremiumNotOffered, or a Refusal where no rules hold."""
     today = day_of(state.now)
     region = deciding_region(person, insurance, today, region_of(person.person_id))
-    policy = office.policy(region, today)
+    policy = office.premium_policy(region, today)
     here = premiums_in(state, person.person_id)
     live = any(one.state in LIVE and (one.year, one.insurance) == (year, insurance) for one in here)
     return Due(

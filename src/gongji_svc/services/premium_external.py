@@ -143,7 +143,7 @@ class RecordExternal(AskedCommand):
         message, caller = self.asked.message, self.asked.caller
         home = region_of(beneficiary.person_id)
         insurance = Insurance(enum_name(types_pb2.Insurance, message.insurance))
-        policy = self.office.policy(caller.subject, day_of(state.now))
+        policy = self.office.premium_policy(caller.subject, day_of(state.now))
         months, begins = self._waiting(policy, insurance, beneficiary)
         return PremiumRow(
             region=home,

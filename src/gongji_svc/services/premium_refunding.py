@@ -53,7 +53,7 @@ class RefundPremium(ChangePremium):
         payment, message = case.payment, self.asked.message
         now = PremiumState(payment.state)
         next_state(now, PremiumEvent.ASK_REFUND)
-        policy = self.office.policy(payment.insured_region, case.today)
+        policy = self.office.premium_policy(payment.insured_region, case.today)
         cause = PremiumRefundCause(enum_name(pb.PremiumRefundCause, message.cause))
         paid = _paid(payment)
         check_refundable(policy, cause, paid, case.today)

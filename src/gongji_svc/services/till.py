@@ -18,7 +18,7 @@ from gongji_svc.domain import errors
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.one_time_code import CodeUse, OneTimeCode, parted, use_at
 from gongji_svc.domain.person import Enrolment, Person
-from gongji_svc.domain.policy import Rulebook
+from gongji_svc.domain.rulebook import Rulebook
 from gongji_svc.domain.standing import status_on
 from gongji_svc.domain.terms import (
     CredentialType,

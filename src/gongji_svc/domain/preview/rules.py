@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from gongji_svc.domain.policy import NATION, Policy, Rulebook
+from gongji_svc.domain.policy import NATION, Policy
 from gongji_svc.domain.policy_document import PolicyError, check_document
 from gongji_svc.domain.policy_values import ratio
 from gongji_svc.domain.preview.table import Table
-from gongji_svc.domain.terms import AccountKind, InstitutionLevel, PersonType, VisitType
+from gongji_svc.domain.rulebook import Rulebook
+from gongji_svc.domain.terms import AccountKind, InstitutionLevel, Order, PersonType, VisitType
 
 IN_FORCE = date(2000, 1, 1)
 
@@ -107,7 +108,7 @@ def _till_policy(rules: Table) -> Policy:
     kinds = _account_kinds(rules)
     ratio_bp = rules.stated("ratio_bp")
     stated = {
-        "order.kind": ("order", word(rules, "order")),
+        "order.kind": ("order", _order(rules)),
         "order.single_donor": ("single_donor", rules.stated("single_donor")),
         "order.same_pool_first": ("same_pool_first", rules.stated("same_pool_first")),
         "order.own_zero_rule": ("own_zero_rule", word(rules, "own_zero_rule")),
@@ -125,6 +126,12 @@ def _till_policy(rules: Table) -> Policy:
         "benefit.annual_caps_fen": ("annual_cap_fen", _by_type(rules.stated("annual_cap_fen"))),
     }
     return policy_of(rules, stated)
+
+
+def _order(rules: Table) -> Any:
+    """The order of donors; BALANCE_DESC is short for BALANCE_DESC_THEN_NAME."""
+    kind = word(rules, "order")
+    return Order.BALANCE_DESC_THEN_NAME.value if kind == "BALANCE_DESC" else kind
 
 
 def _chain(rules: Table) -> tuple[int, ...]:

@@ -1,13 +1,17 @@
 """What the money of a family may pay, and where: at the till, and in the quote before it."""
 
+from datetime import timedelta
+
 import pytest
 
 from gongji.v1 import settlement_pb2 as pb
 from gongji_svc.domain import errors
+from gongji_svc.domain.calendar import start_of
 from gongji_svc.domain.terms import Insurance
 from gongji_svc.storage.database import Database
 from tests.families import Families, Made
 from tests.services.driver import Driver
+from tests.services.premiums import change
 from tests.services.refunds import SERVICE, basket
 from tests.services.till import HOHHOT, TIELING, ULANQAB, asked, paid, request_of, settle
 
@@ -57,6 +61,23 @@ def test_a_wrong_moment_names_its_field(
     with pytest.raises(refusal) as refused:
         settle(driver, code, request)
     assert [one.field for one in refused.value.violations] == ["occurred_at"]
+
+
+@pytest.mark.parametrize(("days_after_death", "settles"), [(-1, True), (0, True), (1, False)])
+def test_what_was_bought_in_life_is_settled_after_death(
+    driver: Driver, families: Families, days_after_death: int, settles: bool
+) -> None:
+    code = families.institution(ULANQAB)
+    patient = families.person(ULANQAB, balance_fen=10_000)
+    died_on = driver.office.today() - timedelta(days=3)
+    change(families, "persons", patient.person_id, died_on=died_on)
+    request = basket(code, patient, [("A", 1, 40)])
+    request.occurred_at.FromDatetime(start_of(died_on + timedelta(days=days_after_death)))
+    if settles:
+        assert paid(settle(driver, code, request).settlement) == [("SELF", 4_000)]
+        return
+    with pytest.raises(errors.PersonDeceased):
+        settle(driver, code, request)
 
 
 # --- the personal share, at institutions and at pharmacies

@@ -59,8 +59,8 @@ class Identify(AskedCommand):
         """Who it is."""
         assert self.institution is not None  # noqa: S101 - keys() came first
         sealer = self.office.sealer
-        person = till.patient_of(state, self.shown, self.patient_id, self.institution, sealer)
         day = day_of(state.now)
+        person = till.patient_of(state, self.shown, self.patient_id, self.institution, sealer, day)
         self._check_accepted(person, day)
         insured = till.usable_enrolments(person, self.office.rulebook, day)
         usable = [one for one in insured if till.in_province(one, self.institution)]

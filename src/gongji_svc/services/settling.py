@@ -162,11 +162,11 @@ class Preview(AskedCommand):
         assert self.institution is not None  # noqa: S101 - keys() came first
         till.check_serving(self.institution)
         self._check_time(state.now)
-        person = till.patient_of(state, self.shown, self.patient_id, self.institution, sealer)
+        occurred_at, day = self.occurred_at, day_of(self.occurred_at)
+        person = till.patient_of(state, self.shown, self.patient_id, self.institution, sealer, day)
         if self.misuse is not None:
             raise self.misuse.refusal(state)
         self._check_certificates(person)
-        occurred_at = self.occurred_at
         bill = bill_of(
             self.office, state, message, self.institution, person, self._current(state), occurred_at
         )

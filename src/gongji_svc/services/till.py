@@ -125,10 +125,15 @@ def _code(value: str, sealer: Sealer) -> Code | None:
 
 
 def patient_of(
-    state: State, shown: Shown, patient_id: UUID | None, institution: Institution, sealer: Sealer
+    state: State,
+    shown: Shown,
+    patient_id: UUID | None,
+    institution: Institution,
+    sealer: Sealer,
+    day: date,
 ) -> Person:
-    """The person whose credential it is; the name must match where it is given, and a one-time code
-    be good at the institution.
+    """The person whose credential it is, alive on a day; the name must match where it is given, and
+    a one-time code be good at the institution.
     """
     credential = shown.credential
     if shown.code is not None:
@@ -138,7 +143,7 @@ def patient_of(
     person = None if patient_id is None else people.person(state, sealer, patient_id)
     if person is None or (credential.name and credential.name.strip() != person.name):
         raise errors.PersonNotMatched
-    if person.died_on is not None:
+    if person.died_on is not None and person.died_on < day:
         raise errors.PersonDeceased
     return person
 

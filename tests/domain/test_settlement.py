@@ -186,6 +186,12 @@ def test_of_a_bill_priced_elsewhere_excluded_parts_are_cash_where_the_policy_say
     assert amounts(made) == (64_000, 30_000, 0, 6_000)
 
 
+def test_all_funds_together_may_pay_more_than_is_left_in_scope() -> None:
+    helped = replace(GIVEN, fund_pay_fen=95_000, personal_fen=5_000)  # 医疗救助 pays for the rest
+    made = plan(bill(given=helped, own=0, donors=[donor(2, 1_000)], **INPATIENT))
+    assert amounts(made) == (95_000, 1_000, 1_000, 4_000)
+
+
 @pytest.mark.parametrize("part", ["total_fen", "personal_fen", "in_scope_fen", "fund_pay_fen"])
 def test_a_given_breakdown_whose_identities_do_not_hold_is_refused(part: str) -> None:
     values = {name: getattr(GIVEN, name) for name in GIVEN.__slots__}
@@ -200,7 +206,7 @@ def test_a_given_breakdown_whose_identities_do_not_hold_is_refused(part: str) ->
         ({"total_fen": 1}, "total_fen"),
         ({"full_self_pay_fen": 1}, "in_scope_fen"),
         ({"personal_fen": 1}, "personal_fen"),
-        ({"deductible_fen": 20_000}, "fund_pay_fen"),
+        ({"deductible_fen": 80_001}, "deductible_fen"),
         ({"deductible_fen": -10_001}, "deductible_fen"),
         ({"over_limit_fen": -1_001, "in_scope_fen": 1_001}, "over_limit_fen"),
     ],
@@ -252,9 +258,8 @@ def test_a_given_breakdown_belongs_to_inpatients_and_to_nobody_else() -> None:
         ((100, -1, 0, 0, 101, 0, 0, 0, 100, 50, 0, 50), "full_self_pay, over_limit"),
         ((100, 0, -1, 0, 101, 0, 0, 0, 100, 50, 0, 50), "full_self_pay, over_limit"),
         ((100, 0, 0, -1, 101, 0, 0, 0, 100, 50, 0, 50), "full_self_pay, over_limit"),
-        ((100, 1, 0, 0, 99, 0, 0, 100, 0, 0, 0, 0), "parts of in_scope"),
-        ((100, 0, 0, 0, 100, 51, 0, 50, 50, 0, 0, 50), "parts of in_scope"),
-        ((100, 0, 0, 0, 100, -1, 0, 50, 50, 0, 0, 50), "parts of in_scope"),
+        ((100, 1, 0, 0, 99, 100, 0, 0, 100, 0, 0, 100), "part of in_scope"),
+        ((100, 0, 0, 0, 100, -1, 0, 50, 50, 0, 0, 50), "part of in_scope"),
         ((100, 0, 0, 0, 100, 0, 10_001, 50, 50, 0, 0, 50), "fund_ratio"),
     ],
 )

@@ -341,11 +341,29 @@ def test_a_stay_needs_a_breakdown_that_holds(driver: Driver, families: Families)
         settle(driver, code, request)
     request.given_breakdown.CopyFrom(
         pb.GivenBreakdown(
-            total_fen=10_000, full_self_pay_fen=10_000, fund_pay_fen=9_000, personal_fen=1_000
+            total_fen=10_000, full_self_pay_fen=9_999, fund_pay_fen=9_000, personal_fen=1_000
         )
     )
     with pytest.raises(errors.BreakdownMismatch):
         settle(driver, code, request)
+
+
+def test_what_medical_aid_paid_of_a_stay_is_no_mismatch(driver: Driver, families: Families) -> None:
+    code = families.institution(ULANQAB, kind="HOSPITAL", level="TERTIARY")
+    patient = families.person(ULANQAB, balance_fen=10_000)
+    request = request_of(code, patient, visit_type=pb.VISIT_TYPE_INPATIENT)
+    request.given_breakdown.CopyFrom(
+        pb.GivenBreakdown(
+            total_fen=10_000,
+            full_self_pay_fen=1_000,
+            in_scope_fen=9_000,
+            deductible_fen=3_000,
+            fund_pay_fen=9_500,
+            personal_fen=500,
+        )
+    )
+    stay = settle(driver, code, request).settlement
+    assert (stay.breakdown.fund_pay_fen, paid(stay)) == (9_500, [("SELF", 500)])
 
 
 def test_nothing_remains_to_be_told_while_nothing_was_refunded(

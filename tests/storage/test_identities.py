@@ -93,6 +93,7 @@ def test_a_row_whose_sums_hold_is_taken(database: Database, table: str) -> None:
         ({"pre_self_pay_fen": -1, "in_scope_fen": 851}, "scope"),
         ({"deductible_fen": -1}, "scope"),
         ({"deductible_fen": 301}, "scope"),
+        ({"deductible_fen": 801, "visit_type": "INPATIENT"}, "scope"),
         ({"fund_ratio_bp": 10_001}, "scope"),
         ({"fund_ratio_bp": -1}, "scope"),
         ({"account_use": "NONE"}, "account_use"),
@@ -104,6 +105,10 @@ def test_a_settlement_whose_sums_do_not_hold_is_refused(
 ) -> None:
     with pytest.raises(IntegrityError, match=f"settlements_{identity}_check"):
         insert(database, "settlements", **changed)
+
+
+def test_the_funds_of_a_stay_may_pay_more_than_is_left_in_scope(database: Database) -> None:
+    insert(database, "settlements", deductible_fen=301, visit_type="INPATIENT")
 
 
 def test_what_the_till_did_not_ask_for_may_be_nothing(database: Database) -> None:

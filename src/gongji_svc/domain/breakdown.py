@@ -40,15 +40,19 @@ class Breakdown:
             raise ValueError("fund_pay or cash_pay is negative")
         if self.full_self_pay_fen < 0 or self.over_limit_fen < 0 or self.pre_self_pay_fen < 0:
             raise ValueError("full_self_pay, over_limit or pre_self_pay is negative")
-        if not 0 <= self.deductible_fen <= self.in_scope_fen - self.fund_pay_fen:
-            raise ValueError("deductible and fund_pay are not parts of in_scope")
+        if not 0 <= self.deductible_fen <= self.in_scope_fen:
+            raise ValueError("deductible is not a part of in_scope")
         if not 0 <= self.fund_ratio_bp <= BP:
             raise ValueError("fund_ratio is no part of the whole")
 
 
 @dataclass(frozen=True, slots=True)
 class GivenBreakdown:
-    """A bill priced elsewhere (INPATIENT): the accounts pay its personal share; fen."""
+    """A bill priced elsewhere (INPATIENT): the accounts pay its personal share; fen.
+
+    What all funds paid (interface.md I3) may reach beyond what is in scope less the deductible:
+    医疗救助 also pays for these.
+    """
 
     total_fen: int
     full_self_pay_fen: int
@@ -86,10 +90,10 @@ def check_given(given: GivenBreakdown, total_fen: int) -> None:
             "总额＝基金支付＋个人负担",
         ),
         (
-            given.fund_pay_fen + given.deductible_fen <= given.in_scope_fen,
-            "fund_pay_fen",
-            "fund_pay + deductible <= in_scope",
-            "基金支付＋起付线不大于符合政策范围",
+            given.deductible_fen <= given.in_scope_fen,
+            "deductible_fen",
+            "deductible <= in_scope",
+            "起付线不大于符合政策范围",
         ),
         *(
             (getattr(given, f.name) >= 0, f.name, "0 <= each part", "各部分不小于0")

@@ -93,7 +93,8 @@ settlements = Table(
     ),
     CheckConstraint(
         "full_self_pay_fen >= 0 AND over_limit_fen >= 0 AND pre_self_pay_fen >= 0"
-        " AND deductible_fen >= 0 AND deductible_fen + fund_pay_fen <= in_scope_fen"
+        " AND deductible_fen BETWEEN 0 AND in_scope_fen"
+        " AND (deductible_fen + fund_pay_fen <= in_scope_fen OR visit_type = 'INPATIENT')"
         " AND fund_ratio_bp BETWEEN 0 AND 10000",
         name="scope",
     ),

@@ -14,8 +14,6 @@ _PROC = Path("/proc")
 _PPID, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 1, 11, 12, 13, 14
 _IDLE = (3, 4)  # idle and waiting for a disk
 
-CORES = os.cpu_count() or 1
-
 
 @dataclass(frozen=True, slots=True)
 class Watched:

@@ -91,6 +91,19 @@ def test_no_policy_is_in_force_before_the_regions_first_block() -> None:
         city_on(date(2024, 8, 31))
 
 
+@pytest.mark.parametrize(
+    ("day", "region"), [(date(2024, 9, 1), "150100"), (date(2024, 8, 31), "150000")]
+)
+def test_before_its_first_block_a_region_can_be_asked_for_its_provinces(
+    day: date, region: str
+) -> None:
+    known = rulebook(NATION, PROVINCE, CITY)
+    assert known.on_or_above("150100", day).region == region
+    assert known.on_or_above("150100", date(2024, 5, 31)).region == "000000"
+    with pytest.raises(PolicyNotInForce):
+        known.on_or_above("150100", date(2023, 12, 31))
+
+
 def test_a_region_without_a_file_has_its_provinces_policy() -> None:
     book = rulebook(NATION, PROVINCE, CITY)
     assert book.on("150200", date(2025, 1, 1)).members_at_once == 8
@@ -158,6 +171,13 @@ CASES = [
     ("an unknown level", "PRIMARY =", "THIRD =", "benefit.ratios_bp", "PRIMARY"),
     ("no name", 'name = "全国"', "", "name", "not empty"),
     ("a region that is none", '"000000"', '"0"', "region", "six digits"),
+    (
+        "a rule that nobody serves",
+        "[block.order]\neditable = {",
+        "[block.lapse]\nown_usable = {",
+        "lapse.own_usable",
+        "expected true",
+    ),
     ("an unknown heading", 'name = "全国"', 'name = "全国"\nnome = 1', "nome", "unknown key"),
 ]
 

@@ -172,7 +172,7 @@ class Policy(RiskRules):
         "benefit.pharmacy_level", one_of(PharmacyLevel), PharmacyLevel.PRIMARY
     )
     # lapse of employee insurance (断缴): months and basis points; None: no such rule
-    lapse_own_usable: bool = at("lapse.own_usable", form.flag, True)
+    lapse_own_usable: bool = at("lapse.own_usable", form.always, True)
     lapse_wait_after_months: int | None = at("lapse.wait_after_months", optional(form.whole), None)
     lapse_individual_waits: bool = at("lapse.individual_waits", form.flag, False)
     lapse_wait_months: int = at("lapse.wait_months", form.whole, 0)

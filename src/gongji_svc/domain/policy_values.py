@@ -112,6 +112,13 @@ def flag(value: object) -> bool:
     return value
 
 
+def always(value: object) -> bool:
+    """true: that it is so everywhere; no region may say otherwise."""
+    if value is not True:
+        raise ValueError("expected true: nothing else is served")
+    return value
+
+
 def whole(value: object) -> int:
     """A count, a number of months or days, or an amount in fen: an integer from 0."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _GREATEST:

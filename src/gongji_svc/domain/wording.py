@@ -9,14 +9,12 @@ from gongji_svc.domain.terms import (
     AccountKind,
     Area,
     BeneficiaryField,
-    CatalogClass,
     Confirmation,
     DocumentKind,
     DocumentOf,
     InstitutionLevel,
     Insurance,
     Order,
-    PersonType,
     Relation,
 )
 
@@ -40,18 +38,12 @@ PREMIUM_GROUP_ZH: dict[str, str] = {
     "SUBSISTENCE_ALLOWANCE": "低保对象",
 }
 """The special groups that regions name; another is called by its own word."""
-PERSON_TYPE_ZH: dict[str, str] = {
-    PersonType.ACTIVE: "在职",
-    PersonType.RETIRED: "退休",
-    PersonType.RESIDENT: "居民",
-}
 LEVEL_ZH: dict[str, str] = {
     InstitutionLevel.PRIMARY: "一级",
     InstitutionLevel.SECONDARY: "二级",
     InstitutionLevel.TERTIARY: "三级",
     InstitutionLevel.NONE: "未定级",
 }
-CLASS_ZH: dict[str, str] = {CatalogClass.A: "甲类", CatalogClass.B: "乙类", CatalogClass.C: "丙类"}
 LEVEL_EN: dict[str, str] = {
     InstitutionLevel.PRIMARY: "primary level",
     InstitutionLevel.SECONDARY: "secondary level",

@@ -11,9 +11,13 @@ from pathlib import Path
 import grpc
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 _log = structlog.get_logger()
+
+# What reading a certificate or a key may raise.
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 Stamp = tuple[int, int, int] | None
 
@@ -56,8 +60,11 @@ class Tls:
         chain, key = _content(self.certificate), _content(self.key)
         try:
             private = load_pem_private_key(key, None)
-        except (ValueError, TypeError) as error:
-            raise Unusable(f"{self.key} holds no private key in PEM without a password") from error
+        except (*_UNREADABLE, TypeError) as error:
+            raise Unusable(
+                f"{self.key} holds no private key in PEM without a password, or one of a kind we "
+                "don't know"
+            ) from error
         own = _certificate(self.certificate, chain)
         if private.public_key() != own.public_key():
             raise Unusable(f"{self.key} is not the key of the certificate in {self.certificate}")
@@ -108,8 +115,12 @@ def _content(path: Path) -> bytes:
 
 
 def _certificate(path: Path, content: bytes) -> x509.Certificate:
-    """The first certificate of a file."""
+    """The first certificate of a file, its key of a kind we know."""
     try:
-        return x509.load_pem_x509_certificates(content)[0]
-    except ValueError as error:
-        raise Unusable(f"{path} holds no certificate in PEM") from error
+        first = x509.load_pem_x509_certificates(content)[0]
+        first.public_key()
+    except _UNREADABLE as error:
+        raise Unusable(
+            f"{path} holds no certificate in PEM, or one of a kind we don't know"
+        ) from error
+    return first

@@ -22,6 +22,7 @@ from tests.end_to_end.purchases import HOHHOT, at_work
 from tests.end_to_end.service import Service, opened, running, until
 from tests.families import Made
 from tests.gateway.browser import address_of, before, by
+from tests.strange import as_sm2, as_version_8
 
 _NAME = "gongji:gateway"
 
@@ -128,6 +129,33 @@ def test_files_that_do_not_belong_together_are_not_taken(place: Place) -> None:
     assert material.look()
     assert material.current is not before_it
     assert not material.look()
+
+
+def test_a_file_of_a_kind_that_is_not_known_is_not_taken_and_a_good_one_after_it_is(
+    tmp_path: Path,
+) -> None:
+    own, servers = Authority("Clients").issue(_NAME), Authority("Servers").pem
+    tls = Tls(
+        put(tmp_path / "servers.pem", servers),
+        put(tmp_path / "own.pem", own.pem),
+        put(tmp_path / "own.key", own.key),
+    )
+    material = Material(tls)
+    for name, good, wrong in (
+        ("servers.pem", servers, as_sm2(servers)),
+        ("servers.pem", servers, as_version_8(servers)),
+        ("own.pem", own.pem, as_sm2(own.pem)),
+        ("own.pem", own.pem, as_version_8(own.pem)),
+        ("own.key", own.key, as_sm2(own.key)),
+    ):
+        before_it = material.current
+        put(tmp_path / name, wrong)
+        assert not material.look()
+        assert material.current is before_it
+        with pytest.raises(Unusable, match=f"{name} .+ of a kind we don't know"):
+            Material(tls)
+        put(tmp_path / name, good)
+        assert material.look()
 
 
 @pytest.mark.parametrize("name", ["servers.pem", "own.pem", "own.key"])

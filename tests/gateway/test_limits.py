@@ -2,11 +2,12 @@
 
 import socket
 import time
+from dataclasses import dataclass
 
 import httpx
 import pytest
 
-from gateway import connections
+from gateway import connections, limits
 from gateway.limits import MOST_JSON_BYTES
 from tests.end_to_end.purchases import HOHHOT
 from tests.end_to_end.service import Service, until
@@ -58,23 +59,39 @@ def test_a_connection_on_which_no_request_begins_is_closed(
 def test_a_connection_that_is_used_stays_open(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "_HEAD_SECONDS", 5.0)
     with before(address_of(service)) as client, connect(client) as busy:
-        for _ in range(4):
+        for _ in range(12):  # longer than that, and never nearly so long without a request
             busy.sendall(b"GET /session-config HTTP/1.1\r\nhost: x\r\n\r\n")
             assert busy.recv(4096).startswith(b"HTTP/1.1 200 ")
-            time.sleep(0.3)
+            time.sleep(0.5)
 
 
-def test_who_calls_too_often_is_told_when_to_come_again(service: Service) -> None:
-    with before(address_of(service), calls_per_second=2.0, burst=3) as client:
+@dataclass(slots=True)
+class Clock:
+    """Time that passes only when a test says so."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        """As the time module's."""
+        return self.now
+
+
+def test_who_calls_too_often_is_told_when_to_come_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(limits, "time", clock)
+    with before(address_of(service), calls_per_second=1.0, burst=3) as client:
         answers = [client.get("/v1/policies", headers=_BY) for _ in range(5)]
         assert [one.status_code == 429 for one in answers] == [False, False, False, True, True]
         problem = answers[-1].json()
         assert (problem["reason"], answers[-1].headers["retry-after"]) == ("RATE_LIMITED", "1")
         assert client.get("/openapi.json").status_code == 200  # pages are not counted
-        time.sleep(1)
-        assert client.get("/v1/policies", headers=_BY).status_code != 429
+        clock.now += 1.0  # as it was told
+        answers = [client.get("/v1/policies", headers=_BY) for _ in range(2)]
+        assert [one.status_code == 429 for one in answers] == [False, True]
 
 
 def test_a_stream_counts_as_a_call_under_way_until_it_ends(

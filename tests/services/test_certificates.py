@@ -1,9 +1,9 @@
 """Client certificates: what each names, and every one that is refused."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -11,9 +11,11 @@ from structlog.testing import capture_logs
 
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.errors import Unauthenticated
+from gongji_svc.services import certificates
 from gongji_svc.services.certificates import Certificates
 from gongji_svc.services.watched import Unusable
 from tests.authority import Authority, Pair, put
+from tests.strange import as_sm2, as_version_8
 
 POS = "gongji:pos:P15090000001"
 
@@ -93,14 +95,16 @@ def test_a_certificate_is_good_only_in_its_time(authority: Authority, ca: Path) 
     assert is_refused(certificates, authority.issue(POS, since=now + hour, lifetime=hour))
 
 
-def test_a_certificate_ends_also_while_its_answer_is_kept(authority: Authority, ca: Path) -> None:
-    certificates = Certificates(ca, None)
-    since = datetime.now(UTC) - timedelta(days=1)
-    pair = authority.issue(POS, since=since, lifetime=timedelta(days=1, seconds=2))
-    assert not is_refused(certificates, pair)
-    while datetime.now(UTC) < pair.certificate.not_valid_after_utc:
-        time.sleep(0.05)
-    assert is_refused(certificates, pair)
+def test_a_certificate_ends_also_while_its_answer_is_kept(
+    authority: Authority, ca: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, pair = Certificates(ca, None), authority.issue(POS)
+    assert not is_refused(kept, pair)
+    end = pair.certificate.not_valid_after_utc.timestamp()
+    monkeypatch.setattr(certificates, "time", SimpleNamespace(time=lambda: end - 1))
+    assert not is_refused(kept, pair)
+    monkeypatch.setattr(certificates, "time", SimpleNamespace(time=lambda: end))
+    assert is_refused(kept, pair)
 
 
 def test_a_name_is_missed_only_where_one_is_asked_for_and_told_once(
@@ -205,6 +209,26 @@ def test_a_list_that_cannot_be_used_leaves_the_last_one_in_force(
     crl.unlink()
     certificates.files.look()
     assert is_refused(certificates, lost)
+
+
+@pytest.mark.parametrize("strange", [as_sm2, as_version_8])
+def test_an_authority_of_a_kind_that_is_not_known_leaves_the_last_ones_and_their_lists_in_force(
+    authority: Authority, ca: Path, crl: Path, strange: Callable[[bytes], bytes]
+) -> None:
+    kept, lost = authority.issue(POS), authority.issue(POS)
+    certificates = Certificates(ca, crl)
+    for wrong in (strange(authority.pem), authority.pem + strange(Authority().pem)):
+        put(ca, wrong)
+        certificates.files.look()
+        assert not is_refused(certificates, kept)
+        with pytest.raises(Unusable, match="one of a kind we don't know"):
+            Certificates(ca, crl)
+    put(ca, authority.pem)
+    authority.revoke(lost)
+    put(crl, authority.list())
+    certificates.files.look()
+    assert is_refused(certificates, lost)
+    assert not is_refused(certificates, kept)
 
 
 def test_files_that_cannot_be_used_stop_the_start(

@@ -9,8 +9,10 @@ import pytest
 
 from gongji_svc.services.entrance import Entrance, TlsFiles
 from gongji_svc.services.provider import Provider
+from gongji_svc.services.watched import Unusable
 from gongji_svc.signals.tally import Histogram
 from tests.authority import AUDIENCE, ISSUER, Authority, Signer, key_set, put
+from tests.strange import as_sm2, as_version_8
 
 _NOW = datetime.now(UTC).replace(microsecond=0)
 _DAY = timedelta(days=1)
@@ -68,6 +70,29 @@ def test_the_list_that_ends_first_is_told_by_each_authoritys_newest(
     put(crl, b"no list")  # the one before goes on, and is what is told
     asyncio.run(look(entrance))
     assert told(entrance)["crl_next_update"] == (_NOW + 3 * _DAY).timestamp()
+
+
+def test_a_pair_of_a_kind_that_is_not_known_is_not_taken_and_a_good_one_after_it_is(
+    tls: TlsFiles,
+) -> None:
+    entrance = Entrance(tls, None, b"")
+    before_it, pair = told(entrance), Authority("Servers").issue(lifetime=9 * _DAY)
+    for certificate, key in (
+        (as_sm2(pair.pem), as_sm2(pair.key)),
+        (as_sm2(pair.pem), pair.key),
+        (as_version_8(pair.pem), pair.key),
+        (pair.pem, as_sm2(pair.key)),
+    ):
+        put(Path(tls.certificate), certificate)
+        put(Path(tls.key), key)
+        asyncio.run(look(entrance))
+        assert told(entrance) == before_it
+        with pytest.raises(Unusable, match="of a kind we don't know"):
+            Entrance(tls, None, b"")
+    put(Path(tls.key), pair.key)
+    asyncio.run(look(entrance))
+    until = pair.certificate.not_valid_after_utc.timestamp()
+    assert told(entrance) == {"certificate_not_after": until} != before_it
 
 
 def test_keys_in_a_file_are_read_while_the_file_is_as_it_was_read(tmp_path: Path) -> None:

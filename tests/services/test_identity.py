@@ -180,7 +180,9 @@ def test_keys_that_are_not_for_this_are_passed_over(tmp_path: Path, signer: Sign
         tokens_of(put(jwks, key_set(*others)))
 
 
-@pytest.mark.parametrize("wrong", [b"", b"[]", b"{}", b'{"keys": 1}', b'{"keys": [1]}', b"\xff"])
+@pytest.mark.parametrize(
+    "wrong", [b"", b"[]", b"{}", b'{"keys": 1}', b'{"keys": [1]}', b"\xff", b"[" * 100_000]
+)
 def test_a_file_that_holds_no_keys_stops_the_start(tmp_path: Path, wrong: bytes) -> None:
     with pytest.raises(Unusable):
         tokens_of(put(tmp_path / "jwks.json", wrong))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from gongji_svc.domain.access import Caller, Role
 from gongji_svc.domain.errors import Unauthenticated
@@ -27,8 +27,10 @@ _CACHED = 10_000
 _OURS = "gongji:"
 _GATEWAY = "gongji:gateway"
 _NAMES = re.compile(r"gongji:(pos):([0-9A-Za-z_-]{1,30})|gongji:(platform):([0-9]{6})")
-_UNREADABLE = (
+# What reading a certificate, a key or a list may raise.
+UNREADABLE = (
     ValueError,
+    UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
@@ -115,7 +117,7 @@ class Certificates:
         try:
             certificate = x509.load_pem_x509_certificate(pem)
             caller, fault = _named(certificate)
-        except _UNREADABLE as error:  # TLS reads more leniently than we do
+        except UNREADABLE as error:  # TLS reads more leniently than we do
             _log.warning("a client certificate is refused", why=str(error))
             return _Known(0.0, 0.0, None, "unreadable")
         distrust = self._fault(certificate)
@@ -164,7 +166,7 @@ def _named(certificate: x509.Certificate) -> tuple[Caller | None, str]:
 def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
@@ -172,8 +174,12 @@ def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
 def _authorities(client_ca: Path, crl: Path | None) -> tuple[_Authority, ...]:
     try:
         certificates = x509.load_pem_x509_certificates(content(client_ca))
-    except ValueError as error:
-        raise Unusable(f"{client_ca} holds no certificates in PEM") from error
+        for authority in certificates:
+            authority.public_key()  # of a kind we know, or nothing it signed could be looked at
+    except UNREADABLE as error:
+        raise Unusable(
+            f"{client_ca} holds no certificates in PEM, or one of a kind we don't know"
+        ) from error
     if crl is None:
         return tuple(_Authority(one, None, is_listed=False) for one in certificates)
     lists = list(_lists(crl))
@@ -203,8 +209,10 @@ def _lists(path: Path) -> Iterator[x509.CertificateRevocationList]:
                 # Tills that can't settle would be the greater harm: it is told, and goes on.
                 _log.error("a revocation list is out of date", file=str(path), due=str(due))
             yield one
-    except ValueError as error:
-        raise Unusable(f"{path} holds no revocation list in PEM or DER") from error
+    except UNREADABLE as error:
+        raise Unusable(
+            f"{path} holds no revocation list in PEM or DER, or one of a kind we don't know"
+        ) from error
 
 
 def _signed(one: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
@@ -212,5 +220,5 @@ def _signed(one: x509.CertificateRevocationList, authority: x509.Certificate) ->
         return one.issuer == authority.subject and one.is_signature_valid(
             authority.public_key()  # type: ignore[arg-type]  # a key of another kind is a TypeError
         )
-    except TypeError:
+    except (TypeError, UnsupportedAlgorithm):
         return False

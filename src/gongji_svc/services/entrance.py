@@ -15,7 +15,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gongji_svc.services.certificates import Certificates
+from gongji_svc.services.certificates import UNREADABLE, Certificates
 from gongji_svc.services.identity import DevelopmentTokens, Verifier
 from gongji_svc.services.provider import Provider, ProviderKeys, ProviderTokens
 from gongji_svc.services.watched import Unusable, Watched, content
@@ -136,13 +136,19 @@ def _read(tls: TlsFiles) -> _Own:
     chain, key = content(Path(tls.certificate)), content(Path(tls.key))
     try:
         own = x509.load_pem_x509_certificates(chain)[0]
-    except ValueError as error:
-        raise Unusable(f"{tls.certificate} holds no certificate in PEM") from error
+        public = own.public_key()
+    except UNREADABLE as error:
+        raise Unusable(
+            f"{tls.certificate} holds no certificate in PEM, or one of a kind we don't know"
+        ) from error
     try:
         private = load_pem_private_key(key, None)
-    except (ValueError, TypeError) as error:
-        raise Unusable(f"{tls.key} holds no private key in PEM without a password") from error
-    if private.public_key() != own.public_key():
+    except (*UNREADABLE, TypeError) as error:
+        raise Unusable(
+            f"{tls.key} holds no private key in PEM without a password, or one of a kind we don't "
+            "know"
+        ) from error
+    if private.public_key() != public:
         raise Unusable(f"{tls.key} is not the key of the certificate in {tls.certificate}")
     authorities = content(Path(tls.client_ca)) if tls.client_ca else None
     configuration = grpc.ssl_server_certificate_configuration([(key, chain)], authorities)

@@ -172,7 +172,7 @@ def _keys(document: bytes, source: str) -> Keys:
     try:
         listed = json.loads(document)["keys"]
         usable = {key["kid"]: jwt.PyJWK(key) for key in listed if _is_ours(key)}
-    except (ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, jwt.PyJWTError) as error:
         raise Unusable(f"{source} holds no JSON Web Key Set") from error
     keys = {
         kid: key

@@ -337,12 +337,9 @@ class Engine:
 
     def _open(self) -> Tx:
         if self._connection is None or self._connection.closed:
-            connection = self._database.connect()
-            connection.autocommit = True
-            ledger.prepare(connection)
-            wanted = self._wanted_by_region
-            self._by_region = ledger.is_distributed(connection) if wanted is None else wanted
-            self._connection = connection
+            self._connection, self._by_region = ledger.open_prepared(
+                self._database, self._wanted_by_region
+            )
         return self._connection
 
     def _attempt(self, commands: Sequence[Command]) -> list[Outcome]:

@@ -1,22 +1,31 @@
 """Database: commits or rolls back, serves by the run-time role, and heals after a restart."""
 
+import asyncio
+import contextlib
 import os
 import signal
+import socket
 import time
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
 from gongji_svc.config import Config
+from gongji_svc.storage.allocations import Allocations
 from gongji_svc.storage.database import (
     Database,
     DatabaseTooOld,
     DatabaseUnavailable,
+    conninfo,
     refuse_old_server,
 )
+from gongji_svc.storage.entry_watch import hints
 
 _NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -120,6 +129,70 @@ def test_a_configured_address_is_used_and_nothing_is_started(
         assert opened.owner_url == database.owner_url
         assert opened.direct_url == database.runtime_url
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_connection_notices_within_a_minute_that_its_server_is_gone(
+    database: Database,
+) -> None:
+    with database.connect():
+        assert patience_seconds(database) == [60]
+    with database.transaction():
+        assert patience_seconds(database) == [60]
+    database.close()  # what was pooled
+    with contextlib.closing(Allocations(database, timedelta(0))):
+        assert patience_seconds(database) == [60]
+
+    async def listen() -> None:
+        heard = hints(database.direct_url)
+        await anext(heard)
+        assert patience_seconds(database) == [60]
+
+    asyncio.run(listen())
+
+
+def patience_seconds(database: Database) -> list[float]:
+    """How long each of our connections to the database waits for a server that says no more."""
+    with psycopg.connect(database.runtime_url) as tx:
+        sessions = tx.execute(
+            """SELECT client_port FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+        ).fetchall()
+    ports = {port for (port,) in sessions}
+    with contextlib.ExitStack() as held:
+        ours = [one for one in map(held.enter_context, own_sockets()) if port_of(one) in ports]
+        return [max(idle_seconds(one), sending_seconds(one)) for one in ours]
+
+
+def own_sockets() -> Iterator[socket.socket]:
+    for entry in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # no socket, or closed just now
+            yield socket.socket(fileno=os.dup(int(entry)))
+
+
+def port_of(one: socket.socket) -> int | None:
+    """Its own."""
+    return one.getsockname()[1] if one.family in {socket.AF_INET, socket.AF_INET6} else None
+
+
+def idle_seconds(one: socket.socket) -> float:
+    """Of a server that had nothing to say."""
+    if not one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE):
+        return float("inf")
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    idle, between, times = (one.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+    return idle + between * times
+
+
+def sending_seconds(one: socket.socket) -> float:
+    """Of a server that does not take what it is sent; 0 stands for the system's many minutes."""
+    milliseconds = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    return milliseconds / 1000 or float("inf")
+
+
+def test_what_an_address_says_itself_goes_before() -> None:
+    said = conninfo_to_dict(conninfo("postgresql://db/gongji?keepalives_idle=5&connect_timeout=3"))
+    assert (said["keepalives_idle"], said["connect_timeout"]) == ("5", "3")
+    assert said["keepalives_count"] == "3"
 
 
 def test_a_server_older_than_postgresql_15_is_refused_with_its_version() -> None:

@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from gongji_svc.storage import ledger
-from gongji_svc.storage.database import Database, DatabaseUnavailable, unavailable_as_one
+from gongji_svc.storage.database import Database, DatabaseUnavailable, conninfo, unavailable_as_one
 from gongji_svc.storage.ids import new_id
 from gongji_svc.storage.statements import Tx
 
@@ -277,9 +277,7 @@ class Allocations:
 
     def __init__(self, database: Database, clock_offset: timedelta) -> None:
         with unavailable_as_one():
-            self._tx: Tx = psycopg.connect(
-                database.direct_url, application_name="gongji", autocommit=True
-            )
+            self._tx: Tx = psycopg.connect(conninfo(database.direct_url), autocommit=True)
             for statement in (_ROOM_TO_SORT, _STAGED, _ARRANGED):
                 self._tx.execute(statement)
         self._clock_offset = clock_offset

@@ -18,10 +18,10 @@ from gongji_svc.storage import embedded, migrate, tables
 from gongji_svc.storage.embedded import EmbeddedServer
 
 _OLDEST_SERVER = 150000  # PostgreSQL 15
-_CONNECT_SECONDS = 10
-# A server that is gone without a word is found out in a minute, not in the system's two hours. What
-# an address says itself goes before.
-_ALIVE = {
+# Whoever connects gives up in time, and a server that is gone without a word is found out in a
+# minute, not in the system's two hours. What an address says itself goes before.
+_USUAL = {
+    "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -64,6 +64,11 @@ def _means_unavailable(error: Exception) -> bool:
     # 57P: the server is stopping, has crashed or is starting. 40 (deadlock) and others are not.
     state = cause.sqlstate
     return state is None or state == "53300" or state.startswith(("08", "57P"))
+
+
+def conninfo(url: str) -> str:
+    """What every connection to this address is made with, pooled or not."""
+    return make_conninfo("", **{**_USUAL, **conninfo_to_dict(url), "application_name": "gongji"})
 
 
 def server_version(tx: sqlalchemy.Connection) -> str:
@@ -147,12 +152,8 @@ class Database:
     def connect(self) -> "psycopg.Connection[tuple[object, ...]]":
         """A new connection of the run-time role, the caller's to close: the money path's."""
         with unavailable_as_one():
-            said = conninfo_to_dict(self.runtime_url)
             return psycopg.connect(
-                make_conninfo("", **{**_ALIVE, **said}),
-                connect_timeout=_CONNECT_SECONDS,
-                prepare_threshold=self._prepare_threshold,
-                application_name="gongji",
+                conninfo(self.runtime_url), prepare_threshold=self._prepare_threshold
             )
 
     @contextlib.contextmanager

@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy import ARRAY, BigInteger, Text, Uuid, and_, bindparam, func, select
 
 from gongji_svc.storage import ledger, tables
-from gongji_svc.storage.database import Database, unavailable_as_one
+from gongji_svc.storage.database import Database, conninfo, unavailable_as_one
 from gongji_svc.storage.entry_reads import EntryRow
 from gongji_svc.storage.ids import region_of
 from gongji_svc.storage.packed import pack, texts, uuids
@@ -25,7 +25,6 @@ _CHANNEL = sql.Identifier("gongji_entries")
 _LISTEN = sql.SQL("LISTEN {}").format(_CHANNEL)
 # Nobody waits until a hint is durable: a flush for it would hold up those who wait for theirs.
 _HINT = sql.SQL("SET LOCAL synchronous_commit = off; NOTIFY {}").format(_CHANNEL)
-_CONNECT_SECONDS = 10
 
 _ENTRIES = tables.entries.c
 _PLACES = (
@@ -111,12 +110,9 @@ class Follower:
 
     def _open(self) -> Tx:
         if self._connection is None or self._connection.closed:
-            connection = self._database.connect()
-            connection.autocommit = True
-            ledger.prepare(connection)
-            wanted = self._wanted_by_region
-            self._by_region = ledger.is_distributed(connection) if wanted is None else wanted
-            self._connection = connection
+            self._connection, self._by_region = ledger.open_prepared(
+                self._database, self._wanted_by_region
+            )
         return self._connection
 
 
@@ -140,9 +136,7 @@ async def hints(url: str) -> AsyncIterator[None]:
     DatabaseUnavailable when the connection fails.
     """
     with unavailable_as_one():
-        connection = await psycopg.AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="gongji"
-        )
+        connection = await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True)
         async with connection:
             await connection.execute(_LISTEN)
             yield

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from gongji_svc.domain.calendar import start_of
 from gongji_svc.storage import claims, packed, tables
 from gongji_svc.storage.clearing_days import RECORDING, ended_before
+from gongji_svc.storage.database import Database
 from gongji_svc.storage.holds import limits_of, open_holds
 from gongji_svc.storage.packed import pack, texts
 from gongji_svc.storage.risk_history import ask_history, history_of
@@ -150,6 +151,16 @@ def prepare(tx: Tx) -> None:
     packed.register(tx)
     for setting in _SETTINGS:
         tx.execute(setting)
+
+
+def open_prepared(database: Database, by_region: bool | None) -> tuple[Tx, bool]:
+    """A connection of the caller's own for the money path, and whether statements on it go out
+    once a region; `by_region` None: as the database needs it.
+    """
+    tx = database.connect()
+    tx.autocommit = True
+    prepare(tx)
+    return tx, is_distributed(tx) if by_region is None else by_region
 
 
 def is_distributed(tx: Tx) -> bool:

@@ -13,17 +13,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from gongji_svc.domain.access import Caller
-from gongji_svc.domain.errors import QueueFull
+from gongji_svc.domain.errors import QueueFull, ServiceUnavailable
 from gongji_svc.pipe import Answer, Request, Settings
 from gongji_svc.services.contract import Method
-from gongji_svc.services.status import code_of, status_of
 from gongji_svc.services.turns import Turns, within
 from gongji_svc.services.weights import weight
 from gongji_svc.signals.batches import HeardBatches
 from gongji_svc.signals.catalogue import Figure
-from gongji_svc.writer_process import WriterProcess, unavailable
+from gongji_svc.writer_process import WriterProcess, ask_again
 
-_RETRY_AFTER_SECONDS = 0.5
 _LAST_CALL = (1 << 32) - 1
 # While one waits for PostgreSQL the other decides. A third would only make batches smaller.
 _WRITERS = 2
@@ -33,6 +31,7 @@ _AT_THE_WRITERS = 1024
 _MOST_OF_A_CALL = _AT_THE_WRITERS // 2
 _LEAST_AT_THE_WRITERS = 2
 _CROWD_AT_THE_WRITERS = 48  # more tills than one institution has in use at a time
+_HANG_UP_SECONDS = 5.0  # a writer that has nothing to do ends much sooner
 
 
 class Forwarder:
@@ -74,10 +73,9 @@ class Forwarder:
         Raises DeadlinePassed when the caller's turn does not come in time.
         """
         if not self.ready:
-            return unavailable()
+            return ask_again(ServiceUnavailable)
         if self.waiting >= self._max_waiting:
-            full = QueueFull(retry_after_seconds=_RETRY_AFTER_SECONDS)
-            return Answer(0, int(code_of(full).value[0]), status_of(full).SerializeToString())
+            return ask_again(QueueFull)
         weighs = weight(method, body)
         place = min(weighs, _MOST_OF_A_CALL)
         async with within(deadline):
@@ -85,7 +83,7 @@ class Forwarder:
         writer = self._free()
         if writer is None:
             self._turns.end(caller.who, place)
-            return unavailable()
+            return ask_again(ServiceUnavailable)
         call = self._next_call = self._next_call % _LAST_CALL + 1
         request = Request(call, method.number, deadline, caller, body, trace)
         # Once the writer has it, it completes although the caller may be gone.
@@ -97,12 +95,14 @@ class Forwarder:
         yield "gongji_queued_calls", {(): self.waiting}
         yield "gongji_writer_ready", {(): sum(writer.ready for writer in self._writers)}
 
-    async def close(self, drain_seconds: float) -> None:
-        """Let the writers finish what they have, then end them."""
-        until = time.monotonic() + drain_seconds
+    async def close(self, until: float) -> None:
+        """Let the writers finish what they have, until a time of the monotonic clock, then end
+        them.
+        """
         while self.waiting and time.monotonic() < until:
             await asyncio.sleep(0.02)
-        await asyncio.gather(*(writer.close(drain_seconds) for writer in self._writers))
+        grace_seconds = max(_HANG_UP_SECONDS, until - time.monotonic())
+        await asyncio.gather(*(writer.close(grace_seconds) for writer in self._writers))
 
     def _free(self) -> WriterProcess | None:
         """Whom to give the next call; None while no writer serves."""

@@ -1,10 +1,11 @@
-"""The gRPC front: checks who calls, forwards the money path to its writer, answers reads itself.
+"""The gRPC front: checks who calls, forwards the money path to its writers, answers reads itself.
 
-Rules: the front holds no lock and moves no money. It answers health, reflection and channelz. A
-client that is slow or gone holds no thread, and a place among the uploads or downloads no longer
-than until its call's deadline. When the front is told to end it says so to who asks for its health,
-then takes no new calls, ends those that watch, lets the others in flight finish, and then ends its
-writers.
+Rules: the front moves no money. What it records itself is little: an upload, the use of a code and
+a misuse by an engine of its own, whom staff read or were refused in the audit trail. It answers
+health, reflection and channelz. A client that is slow or gone holds no thread, and a place among
+the uploads or downloads no longer than until its call's deadline. When the front is told to end it
+says so to who asks for its health, then takes no new calls, ends those that watch, lets the others
+in flight finish, and then ends its writers; it waits no more for writers that never became ready.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -129,18 +131,29 @@ class Front:
         add_services_of_grpc(self._server, verifier, self._gate, self._health)
         self._server.add_generic_rpc_handlers(tuple(self._services()))
         self._open = False
+        self.stopping = asyncio.Event()  # whoever sets it tells the front to end
         self.port = self._entrance.open(self._server, settings.listen)
 
-    async def start(self) -> None:
-        """Start the writers, then take calls."""
-        await self._forwarder.start()
+    async def start(self) -> bool:
+        """Start the writers, then take calls; whether it does, and was not told to end before."""
+        writers = asyncio.ensure_future(self._forwarder.start())
+        told = asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait((writers, told), return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not writers.done():
+            writers.cancel()
+            return False
+        await writers
         await self._entrance.start()
         await self._server.start()
         self._open = True
         _log.info("serving", port=self.port, pid=os.getpid())
+        return True
 
     async def stop(self) -> None:
-        """Drain: no new calls, those in flight finish, then the writers end."""
+        """Drain: no new calls, those in flight finish, then the writers end. It takes less than the
+        parent's patience (`workers.py`), so that nobody kills a front before it has ended them.
+        """
         self._open = False
         # Clients that watch our health go elsewhere now, and lose nothing.
         await self._health.enter_graceful_shutdown()
@@ -149,8 +162,9 @@ class Front:
         self._gate.close()
         self._hub.end()
         await asyncio.sleep(_TURN_AWAY_SECONDS)
+        until = time.monotonic() + _DRAIN_SECONDS
         await self._server.stop(_DRAIN_SECONDS)
-        await self._forwarder.close(_DRAIN_SECONDS)
+        await self._forwarder.close(until)
         await self._hub.close()
         await self._entrance.stop()
         self._readers.shutdown()
@@ -335,18 +349,17 @@ async def _serve(settings: FrontSettings, number: int) -> None:
     )
     front = Front(settings, office)
     looked_at = _looked_at(settings, number, front)
-    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(ending, stopping.set)
+        loop.add_signal_handler(ending, front.stopping.set)
     # The parent holds the other end of standard input: when it is gone, so is our reason to be.
-    loop.add_reader(sys.stdin.fileno(), _hung_up, loop, stopping)
-    await front.start()
-    gc.freeze()  # what is loaded now lives for ever: looking at it again would hold every call up
-    # A parent that is gone hears nothing any more, and its end of standard input is closed as well.
-    with contextlib.suppress(BrokenPipeError):
-        os.write(sys.stdout.fileno(), b"%d\n" % front.port)
-    await stopping.wait()
+    loop.add_reader(sys.stdin.fileno(), _hung_up, loop, front.stopping)
+    if await front.start():
+        gc.freeze()  # what is loaded now lives for ever: looking at it again would hold up calls
+        # A parent that is gone hears nothing any more; its end of standard input is closed as well.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(sys.stdout.fileno(), b"%d\n" % front.port)
+        await front.stopping.wait()
     _log.info("told to end, draining", front=number)
     with looked_at, contextlib.suppress(asyncio.CancelledError):
         await front.stop()

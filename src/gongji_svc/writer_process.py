@@ -17,7 +17,7 @@ from typing import cast
 
 import structlog
 
-from gongji_svc.domain.errors import ServiceUnavailable
+from gongji_svc.domain.errors import QueueFull, ServiceUnavailable
 from gongji_svc.pipe import READY, Answer, AnswerReader, Request, Settings
 from gongji_svc.services.status import code_of, status_of
 
@@ -121,7 +121,7 @@ class WriterProcess(asyncio.Protocol):
         self._ready.clear()
         self._changed()
         for call in list(self._asked):
-            self._conclude(call, unavailable())
+            self._conclude(call, ask_again(ServiceUnavailable))
         if not self._closing:
             self._restart = asyncio.ensure_future(self._start_again())
 
@@ -147,9 +147,9 @@ class WriterProcess(asyncio.Protocol):
                 await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
 
 
-def unavailable() -> Answer:
-    """The answer while no writer serves."""
-    refusal = ServiceUnavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
+def ask_again(why: type[QueueFull | ServiceUnavailable]) -> Answer:
+    """The answer while no writer serves, or none has room."""
+    refusal = why(retry_after_seconds=_RETRY_AFTER_SECONDS)
     return Answer(0, int(code_of(refusal).value[0]), status_of(refusal).SerializeToString())
 
 

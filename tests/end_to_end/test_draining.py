@@ -1,9 +1,12 @@
-"""A front ends while others serve on: who watches its health loses no call.
+"""A front ends while others serve on: who watches its health loses no call. It ends itself, and in
+time, although a writer of its own does not.
 
-Rule: such a client asks by its service config, `healthCheckConfig`; gRPC itself does the rest.
+Rule: a client that watches health asks by its service config, `healthCheckConfig`; gRPC itself does
+the rest.
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -11,15 +14,18 @@ from collections import Counter
 from collections.abc import Callable
 
 import grpc
+import pytest
 
+from bench.cpu import writers_of
 from gongji.v1.registry_pb2 import GetPolicyRequest
 from gongji.v1.registry_pb2_grpc import RegistryServiceStub
+from gongji.v1.settlement_pb2 import SettleRequest
 from gongji_svc.domain.limits import Limits
 from gongji_svc.pipe import Settings
 from gongji_svc.server import FrontSettings
 from gongji_svc.storage.database import Database
 from tests.end_to_end.purchases import ULANQAB
-from tests.end_to_end.service import TOKEN_KEY, Service, free_address, metadata_of, until
+from tests.end_to_end.service import TOKEN_KEY, Service, free_address, metadata_of, stopped, until
 from tests.families import KEYS
 from tests.signals.scraped import scrape
 
@@ -88,3 +94,22 @@ def test_a_client_that_watches_health_loses_no_call_while_one_of_two_ends(
             for caller in callers:
                 caller.join()
     assert set(heard) == {"OK"}
+
+
+@pytest.mark.timeout(180)
+def test_a_front_ends_writers_that_stand_still_before_it_is_ended_itself(
+    start: Callable[..., Service],
+) -> None:
+    metrics = free_address()
+    service = start(metrics=metrics)
+    (front,) = service.workers._running.values()
+    writers = writers_of([front.pid])
+    with stopped(writers):
+        call = service.till("P1").begin(SettleRequest())
+        until(lambda: scrape(metrics)["gongji_queued_calls",] == 1, _LONG_SECONDS)
+        service.workers.stop()
+        assert front.returncode == 0  # it was not killed
+        for writer in writers:
+            with pytest.raises(ProcessLookupError):
+                os.kill(writer, 0)
+    assert call.code() is not grpc.StatusCode.OK

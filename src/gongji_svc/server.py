@@ -256,7 +256,8 @@ class Front:
         async def receive(call: Call, bodies: AsyncIterator[bytes]) -> Answer:
             async with _turn(self._uploads, call):
                 async with within(call.deadline):
-                    messages = await received(bodies, *routes.LARGEST[method.path])
+                    upload = routes.UPLOADS[method.path]
+                    messages = await received(bodies, upload.most_bytes, upload.too_large)
                 return await self._in_thread(
                     lambda: routes.answer_upload(self._office, method, call.caller, messages)
                 )
@@ -264,7 +265,7 @@ class Front:
         return receive
 
     def _stream(self, method: Method) -> ServerStream:
-        if method.path in routes.STREAMS:
+        if method.path in routes.DOWNLOADS:
             return self._download(method)
         return self._watch(method) if method.path in routes.WATCHES else _refuse
 
@@ -280,7 +281,7 @@ class Front:
 
     def _download(self, method: Method) -> ServerStream:
         async def send(call: Call, body: bytes, write: Write) -> None:
-            pieces = routes.answer_stream(self._office, method, call.caller, body)
+            pieces = routes.answer_download(self._office, method, call.caller, body)
             async with within(call.deadline), _turn(self._downloads, call):
                 await _send(pieces, write, self._readers)
 

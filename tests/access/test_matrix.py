@@ -74,7 +74,7 @@ def answer(driver: Driver, role: str, subject: str, method: Method, request: Any
     who: Any = (role, subject, method.service, method.name, request)
     if method.path in routes.UPLOADS:
         return driver.upload(*who, actor=_ACTOR)
-    if method.path in routes.STREAMS:
+    if method.path in routes.DOWNLOADS:
         return list(driver.download(*who, actor=_ACTOR))
     if method.path in routes.WATCHES:
         caller = Caller(Role(role), subject, _ACTOR)

@@ -89,14 +89,14 @@ def _answer(office: Office, method: Method, caller: Caller, attempt: Attempt) ->
                 _run_item(office, item)
     elif method.path in routes.READS:
         method.response.FromString(routes.answer_read(*asked))
-    elif method.path in routes.STREAMS:
-        for piece in routes.answer_stream(*asked):
+    elif method.path in routes.DOWNLOADS:
+        for piece in routes.answer_download(*asked):
             method.response.FromString(piece)
     elif method.path in routes.WATCHES:
         routes.begin_watch(*asked)
     elif method.path in routes.UPLOADS:
         read = (messages.read(method.request, body) for body in attempt.bodies)
-        routes.UPLOADS[method.path](office, caller, read)
+        routes.UPLOADS[method.path].serve(office, caller, read)
 
 
 def _run_item(office: Office, item: Command) -> None:

@@ -94,7 +94,7 @@ class Driver:
         method = method_of(service, rpc)
         caller = _caller(method, role, subject, actor)
         body = request.SerializeToString()
-        for piece in routes.answer_stream(self.office, method, caller, body):
+        for piece in routes.answer_download(self.office, method, caller, body):
             yield method.response.FromString(piece)
 
     def close(self) -> None:

@@ -164,7 +164,7 @@ def _bind(
     """The donor applies by the region's app, with the documents that the region asks for."""
     donor = Caller(Role.CITIZEN, str(donor_id))
     request = application(policy, binding, beneficiary, donor_id, office.now())
-    upload = routes.UPLOADS[method_of("BindingService", "UploadDocument").path]
+    upload = routes.UPLOADS[method_of("BindingService", "UploadDocument").path].serve
     for pieces in papers(policy, f"demo-{binding.beneficiary}"):
         answer: Any = upload(office, donor, iter(pieces))
         request.document_ids.append(answer.document_id)

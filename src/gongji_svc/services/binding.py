@@ -24,6 +24,7 @@ from gongji_svc.services.names import enum_name
 from gongji_svc.services.office import Office
 from gongji_svc.services.ordering import read_set_deduction_order
 from gongji_svc.services.reach import person_named, reaches
+from gongji_svc.services.receiving import Upload
 from gongji_svc.services.reviewing import read_review_binding
 from gongji_svc.services.updating import read_update_binding
 from gongji_svc.storage.binding_reads import (
@@ -147,7 +148,6 @@ READS = {
     "ListBindings": list_of_bindings,
     "ExplainUsability": explain_usability,
 }
-UPLOADS = {"UploadDocument": upload_document}
 # A document's greatest content, with room for what it costs to keep a message.
-LARGEST = {"UploadDocument": (16 << 20, errors.DocumentTooLarge)}
+UPLOADS = {"UploadDocument": Upload(upload_document, 16 << 20, errors.DocumentTooLarge)}
 DOWNLOADS = {"DownloadDocument": download_document}

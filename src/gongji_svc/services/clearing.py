@@ -1,6 +1,7 @@
 """ClearingService: institutions reconcile their days; regions close, confirm and pay windows."""
 
 from gongji_svc.services.differences import list_of_differences, read_resolve_difference
+from gongji_svc.services.receiving import Upload
 from gongji_svc.services.reconciling import reconcile_details, reconcile_totals, too_many_rows
 from gongji_svc.services.window_closing import read_close_window
 from gongji_svc.services.window_reads import get_window, list_of_positions, list_of_windows
@@ -21,7 +22,5 @@ READS = {
     "ListPositions": list_of_positions,
 }
 
-UPLOADS = {"ReconcileDetails": reconcile_details}
-
 # The longest rows that a day may have, each in a message of its own.
-LARGEST = {"ReconcileDetails": (48 << 20, too_many_rows)}
+UPLOADS = {"ReconcileDetails": Upload(reconcile_details, 48 << 20, too_many_rows)}

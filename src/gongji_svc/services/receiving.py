@@ -5,12 +5,26 @@ soon, however long the call may last. What is too much is refused as soon as it 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from google.protobuf.message import Message
+
+from gongji_svc.domain.access import Caller
 from gongji_svc.domain.errors import DeadlinePassed, Refusal
+from gongji_svc.services.office import Office
 
 _MESSAGE_BYTES = 64  # what it costs to keep one
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What serves an upload, how many bytes of it are held before, and the refusal of more."""
+
+    serve: Callable[[Office, Caller, Iterator[Any]], Message]
+    most_bytes: int
+    too_large: Callable[[], Refusal]
 
 
 @dataclass(frozen=True, slots=True)

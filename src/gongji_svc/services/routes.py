@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from gongji_svc.domain.access import Caller
-from gongji_svc.domain.errors import Refusal, ServiceUnavailable
+from gongji_svc.domain.errors import ServiceUnavailable
 from gongji_svc.engine import Command
 from gongji_svc.services import (
     account,
@@ -30,6 +30,7 @@ from gongji_svc.services.asked import Asked
 from gongji_svc.services.batching import Batch, Item
 from gongji_svc.services.contract import METHODS, Method
 from gongji_svc.services.office import Office
+from gongji_svc.services.receiving import Upload
 from gongji_svc.services.watching import Watched
 from gongji_svc.storage.database import DatabaseUnavailable
 
@@ -37,9 +38,7 @@ _RETRY_AFTER_SECONDS = 1.0
 
 ReadCommand = Callable[[Office, Asked], Command]
 ServeRead = Callable[[Office, Caller, Any], Message]
-ServeUpload = Callable[[Office, Caller, Iterator[Any]], Message]
-Largest = tuple[int, Callable[[], Refusal]]
-ServeStream = Callable[[Office, Caller, Any], Generator[Message, None, None]]
+ServeDownload = Callable[[Office, Caller, Any], Generator[Message, None, None]]
 BeginWatch = Callable[[Office, Caller, Any], Watched]
 
 _SERVICES = {
@@ -69,13 +68,10 @@ BATCHES: Mapping[str, Batch] = _table("BATCHES")
 READS: Mapping[str, ServeRead] = _table("READS")
 """By path: what answers at once."""
 
-UPLOADS: Mapping[str, ServeUpload] = _table("UPLOADS")
-"""By path: what takes a stream."""
+UPLOADS: Mapping[str, Upload] = _table("UPLOADS")
+"""By path: what takes a stream, and how much of it."""
 
-LARGEST: Mapping[str, Largest] = _table("LARGEST")
-"""By path: how many bytes of an upload are held, and the refusal of more."""
-
-STREAMS: Mapping[str, ServeStream] = _table("DOWNLOADS")
+DOWNLOADS: Mapping[str, ServeDownload] = _table("DOWNLOADS")
 """By path: what gives a stream that ends; a database transaction may be open until then."""
 
 WATCHES: Mapping[str, BeginWatch] = _table("WATCHES")
@@ -118,16 +114,16 @@ def answer_upload(office: Office, method: Method, caller: Caller, bodies: Iterab
     """The answer's bytes of an upload, whose service looks itself whom it is about."""
     requests = (messages.read(method.request, body) for body in bodies)
     with _away_as_refusal():
-        return UPLOADS[method.path](office, caller, requests).SerializeToString()
+        return UPLOADS[method.path].serve(office, caller, requests).SerializeToString()
 
 
-def answer_stream(
+def answer_download(
     office: Office, method: Method, caller: Caller, body: bytes
 ) -> Generator[bytes, None, None]:
-    """The answers' bytes of a stream, each made when it is asked for; else as `answer_read`."""
+    """The answers' bytes of a download, each made when it is asked for; else as `answer_read`."""
     message = messages.read(method.request, body)
     check_subject(caller, method, message)
-    pieces = STREAMS[method.path](office, caller, message)
+    pieces = DOWNLOADS[method.path](office, caller, message)
     with _away_as_refusal(), contextlib.closing(pieces):
         first = next(pieces)  # refused here, if at all
         staff_reads.record(office, caller, method, message, first)

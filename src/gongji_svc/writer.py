@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from grpc import StatusCode
 
 from gongji_svc import logs, regions
 from gongji_svc.domain.errors import Refusal
@@ -29,7 +28,7 @@ from gongji_svc.services import routes
 from gongji_svc.services.batching import Item
 from gongji_svc.services.contract import METHODS, Method
 from gongji_svc.services.office import Office
-from gongji_svc.services.status import code_of, internal, status_of
+from gongji_svc.services.status import internal, status_of, told
 from gongji_svc.signals import spans_to
 from gongji_svc.signals.batches import Batches
 from gongji_svc.storage.database import Database
@@ -196,13 +195,11 @@ def _frame(call: _Call) -> bytes:
 
 
 def _refused(request: Request, refusal: Refusal) -> bytes:
-    code = int(code_of(refusal).value[0])
-    return Answer(request.call, code, status_of(refusal).SerializeToString()).dump()
+    return told(status_of(refusal), request.call).dump()
 
 
 def _broken(request: Request) -> bytes:
-    code = int(StatusCode.INTERNAL.value[0])
-    return Answer(request.call, code, internal().SerializeToString()).dump()
+    return told(internal(), request.call).dump()
 
 
 def _settings(front: socket.socket) -> Settings:

@@ -19,7 +19,7 @@ import structlog
 
 from gongji_svc.domain.errors import QueueFull, ServiceUnavailable
 from gongji_svc.pipe import READY, Answer, AnswerReader, Request, Settings
-from gongji_svc.services.status import code_of, status_of
+from gongji_svc.services.status import status_of, told
 
 _log = structlog.get_logger()
 
@@ -149,8 +149,7 @@ class WriterProcess(asyncio.Protocol):
 
 def ask_again(why: type[QueueFull | ServiceUnavailable]) -> Answer:
     """The answer while no writer serves, or none has room."""
-    refusal = why(retry_after_seconds=_RETRY_AFTER_SECONDS)
-    return Answer(0, int(code_of(refusal).value[0]), status_of(refusal).SerializeToString())
+    return told(status_of(why(retry_after_seconds=_RETRY_AFTER_SECONDS)))
 
 
 def _ending(process: subprocess.Popen[bytes]) -> dict[str, object]:

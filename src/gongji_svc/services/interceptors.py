@@ -35,7 +35,7 @@ from gongji_svc.services.contract import Method
 from gongji_svc.services.denials import Denials
 from gongji_svc.services.identity import Verifier
 from gongji_svc.services.limits import Limiter, count_answer, count_guesses
-from gongji_svc.services.status import code_of, internal, status_of
+from gongji_svc.services.status import code_of, internal, status_of, told
 from gongji_svc.services.weights import is_batch
 from gongji_svc.signals.calls import Begun, Calls
 from gongji_svc.signals.trace import trace_id
@@ -147,14 +147,14 @@ class Gate:
             call = await self._admit(method, context, begun)
             answer = await self._within_limits(method, context, call, serve, body)
         except Refusal as refusal:
-            answer = Answer(0, int(code_of(refusal).value[0]), _dump(status_of(refusal)))
+            answer = told(status_of(refusal))
         except (asyncio.CancelledError, grpc.aio.InternalError) as gone:
             self._calls.end(begun, *_how_it_ended(context, method))
             raise asyncio.CancelledError from gone  # nobody is there to hear more
         except Exception as fault:  # noqa: BLE001 - whatever it is, the caller learns nothing of it
             trace = trace_id(begun.trace)
             _log.error("a call failed", method=method.name, trace=trace, exc_info=fault)
-            answer = Answer(0, int(StatusCode.INTERNAL.value[0]), _dump(internal()))
+            answer = told(internal())
         if answer.code == 0:
             self._calls.end(begun, "OK")
             return answer.body
@@ -366,10 +366,6 @@ def is_on_this_machine(context: Context) -> bool:
     """Whether a call comes from the machine that serves."""
     address = _address(_peer(context))
     return address is not None and address.is_loopback
-
-
-def _dump(status: Status) -> bytes:
-    return status.SerializeToString()
 
 
 def _reason(status: Status) -> str:

@@ -15,6 +15,7 @@ from grpc import StatusCode
 
 from gongji_svc.domain import errors
 from gongji_svc.domain.errors import Refusal
+from gongji_svc.pipe import Answer
 
 _DOMAIN = "gongji"
 _LOCALE = "zh-CN"
@@ -125,6 +126,11 @@ def internal() -> Status:
             _any(LocalizedMessage(locale=_LOCALE, message=_INTERNAL_ZH)),
         ],
     )
+
+
+def told(status: Status, call: int = 0) -> Answer:
+    """A status as the answer to a call."""
+    return Answer(call, status.code, status.SerializeToString())
 
 
 def _any(message: Message) -> Any:

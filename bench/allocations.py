@@ -23,7 +23,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from bench import cpu
-from bench.report import machine, replace_part, shown, table
+from bench.report import machine, replace_part, shown, spaced, table
 from bench.rounds import Spread, spread
 from gongji_svc.domain.calendar import add_months
 from gongji_svc.storage import embedded, migrate
@@ -350,8 +350,8 @@ def _part(
     head = ["accounts", _COMMAND, _BAREST, "ratio, aim: at least 0.5", "others"]
     return _PART.format(
         command="make bench-load" + (f' ARGS="{" ".join(given)}"' if given else ""),
-        rows=_spaced(args.rows),
-        few=_spaced(args.rows // _FEW),
+        rows=spaced(args.rows),
+        few=spaced(args.rows // _FEW),
         cities=_CITIES,
         rounds=args.rounds,
         ratios=table(head, [_row(accounts, rounds) for accounts, rounds in results.items()]),
@@ -369,11 +369,7 @@ def _row(accounts: int, rounds: Rounds) -> list[str]:
     ratio = spread([one.per_second / other.per_second for one, other in both])
     others = spread([one.others_cores for loads in rounds.values() for one in loads])
     rates = [shown(rate(name), ".0f") for name in (_COMMAND, _BAREST)]
-    return [_spaced(accounts), *rates, f"**{shown(ratio, '.2f')}**", shown(others, ".2f")]
-
-
-def _spaced(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
+    return [spaced(accounts), *rates, f"**{shown(ratio, '.2f')}**", shown(others, ".2f")]
 
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ import gc
 import itertools
 import multiprocessing
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,19 +24,13 @@ import uvloop
 
 from bench import http2, load
 from bench.calls import settle_once, settlements
-from bench.cpu import Watched, writers_of
-from bench.ground import PAGE, errors_to, postmaster, settle_down
+from bench.ground import PAGE, Ground, command, ground, settle_down
 from bench.load import Measured, Prepared, Round, percentiles
 from bench.population import Maker, Patient, refill
 from bench.report import machine, replace_part, shown, table
 from bench.rounds import Spread, spread
-from gongji_svc.commands.serve import front_settings
-from gongji_svc.config import Address, Config
-from gongji_svc.services.identity import development_key
-from gongji_svc.storage import embedded
+from gongji_svc.domain.limits import Limits
 from gongji_svc.storage.database import Database, server_version
-from gongji_svc.storage.sealing import KeyRing, Sealer
-from gongji_svc.workers import Workers
 
 _QUIET, _FLOOD = "quiet", "flood"
 _REGIONS = 1  # so that everybody may buy at both tills
@@ -99,44 +92,33 @@ def main() -> int:
     parser.add_argument("--persons", type=int, default=60_000)
     parser.add_argument("--output", type=Path, default=PAGE)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="gongji-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL's account passes through when root measures
-        pairs, version = _run(args, folder)
+    with ground() as place:
+        pairs = _run(args, place)
+        with place.database.reader() as tx:
+            version = server_version(tx)
     replace_part(args.output, _part(args, pairs, version))
     print(f"written: {args.output}")
     return 0
 
 
-def _run(args: argparse.Namespace, folder: Path) -> tuple[Sequence[Pair], str]:
-    config = Config(data_dir=folder, grpc_listen=Address("127.0.0.1", 0))
-    keys, token_key = KeyRing.make(), development_key(folder)
-    server = embedded.start(folder)
-    with Database(server.runtime_url, owner_url=server.owner_url, server=server) as database:
-        database.migrate()
-        maker = Maker(database, Sealer(keys))
-        maker.prices()
-        patients = maker.population(_REGIONS, args.persons)
-        settle_down(server)
-        workers = Workers(front_settings(config, database, keys).dump(), 1)
-        with ExitStack() as running:
-            with errors_to(folder / "server.log"):
-                running.enter_context(workers)
-            port = workers.ports[0]
-            settle_once(port, patients[0], token_key)
-            quiet, flood = (settlements(some, token_key) for some in _tills(patients))
-            fronts = workers.processes()
-            watched = Watched(fronts, writers_of(fronts), postmaster(server))
-            with (
-                _client(_buy, port, quiet) as buying,
-                _client(load.serve, port, watched) as flooding,
-            ):
-                flooding.send({_FLOOD: flood})
-                pairs = [
-                    _pair(args, number, database, buying, flooding) for number in range(args.rounds)
-                ]
-        with database.reader() as tx:
-            return pairs, server_version(tx)
+def _run(args: argparse.Namespace, place: Ground) -> Sequence[Pair]:
+    maker = Maker(place.database, place.sealer)
+    maker.prices()
+    patients = maker.population(_REGIONS, args.persons)
+    settle_down(place.server)
+    with place.workers(limits=Limits()) as serving:
+        port = serving.ports[0]
+        settle_once(port, patients[0], place.token_key)
+        quiet, flood = (settlements(some, place.token_key) for some in _tills(patients))
+        with (
+            _client(_buy, port, quiet) as buying,
+            _client(load.serve, port, serving.watched) as flooding,
+        ):
+            flooding.send({_FLOOD: flood})
+            return [
+                _pair(args, number, place.database, buying, flooding)
+                for number in range(args.rounds)
+            ]
 
 
 def _tills(patients: Sequence[Patient]) -> tuple[Sequence[Patient], Sequence[Patient]]:
@@ -261,13 +243,11 @@ async def _on_schedule(
 
 
 def _part(args: argparse.Namespace, pairs: Sequence[Pair], postgres_version: str) -> str:
-    given = sys.argv[1:]
-
     def row(label: str, some: Sequence[Mapping[str, float]]) -> list[str]:
         return [label, *(shown(_spread(some, name), ".1f") for name in ("p50", "p99"))]
 
     return _PART.format(
-        command="make bench-flood" + (f' ARGS="{" ".join(given)}"' if given else ""),
+        command=command("bench-flood"),
         rate=args.rate,
         rounds=args.rounds,
         seconds=args.seconds,

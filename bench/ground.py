@@ -1,8 +1,8 @@
 """Where a benchmark takes place: an empty folder, a database, workers, a load client.
 
 Rule: it needs nothing that runs already and leaves nothing running; its data lies in a folder of
-its own, which is removed. Settings are the defaults, with metrics on and the limits of callers off:
-one client calls for everybody.
+its own, which is removed. Settings are the defaults, with metrics on and, unless a benchmark is
+about them, the limits of callers off: one client calls for everybody.
 """
 
 import multiprocessing
@@ -34,6 +34,8 @@ from gongji_svc.workers import Workers
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
+_NO_LIMITS = Limits.parse("off")
+
 Measure = Callable[[Round], Measured]
 
 
@@ -61,13 +63,15 @@ class Ground:
         return Sealer(self.keys)
 
     @contextmanager
-    def workers(self, count: int = 1, database: Database | None = None) -> Iterator[Serving]:
+    def workers(
+        self, count: int = 1, database: Database | None = None, limits: Limits = _NO_LIMITS
+    ) -> Iterator[Serving]:
         """So many workers on a database; each of the ports is one's own."""
         config = Config(
             data_dir=self.folder,
             grpc_listen=Address("127.0.0.1", 0),
             metrics_listen=Address("127.0.0.1", _free_ports(count)),
-            limits=Limits.parse("off"),
+            limits=limits,
             workers=count,
         )
         settings = front_settings(config, database or self.database, self.keys)

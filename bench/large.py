@@ -24,7 +24,7 @@ from bench.calls import settle_once, settlements
 from bench.ground import PAGE, Ground, Measure, Serving, command, ground
 from bench.load import Measured, Round
 from bench.population import Maker, check_kept, refill, settled
-from bench.report import machine, replace_part, shown, table
+from bench.report import machine, replace_part, shown, spaced, table
 from bench.rounds import NEAR_REGIONS, SERVER, Spread, spread
 from gongji_svc.storage import embedded
 from gongji_svc.storage.database import Database, server_version
@@ -220,24 +220,24 @@ def _part(
     head = ["", "a second", "p99, ms", "front, µs", "writer, µs", "PostgreSQL, µs", "others, cores"]
     taken = results[_MANY], results[_FEW]
     firsts = [first] * len(results[_FEW]), results[_FEW]
-    among = f"Settle among {_spaced(many.persons)}"
+    among = f"Settle among {spaced(many.persons)}"
     rows = [
-        row(f"Settle among {_spaced(few.persons)}", results[_FEW]),
+        row(f"Settle among {spaced(few.persons)}", results[_FEW]),
         row(among, results[_MANY]),
         row(f"{among}, the first of each family", [first]),
     ]
     return _PART.format(
         command=command("bench-large"),
-        persons=_spaced(many.persons),
-        entries=_spaced(many.entries),
-        few_persons=_spaced(few.persons),
-        few_entries=_spaced(few.entries),
+        persons=spaced(many.persons),
+        entries=spaced(many.entries),
+        few_persons=spaced(few.persons),
+        few_entries=spaced(few.entries),
         rounds=args.rounds,
         seconds=args.seconds,
         first_seconds=args.first_seconds,
         in_flight=_IN_FLIGHT,
         regions=many.regions,
-        at_tills=_spaced(len(many.sealed)),
+        at_tills=spaced(len(many.sealed)),
         each=many.entries_each,
         ratio=ratio(*[[one.per_second for one in some] for some in taken]),
         first=ratio(*[[one.per_second for one in some] for some in firsts]),
@@ -255,10 +255,6 @@ def _cpu(some: Sequence[Measured], part: str) -> Spread:
 
 def _memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _spaced(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
 
 
 if __name__ == "__main__":

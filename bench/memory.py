@@ -15,7 +15,7 @@ from bench.cpu import Watched
 from bench.ground import PAGE, Ground, command, ground, settle_down
 from bench.load import Round
 from bench.population import Maker, check_kept, refill, settled
-from bench.report import machine, replace_part, table
+from bench.report import machine, replace_part, spaced, table
 from bench.rounds import NEAR, NEAR_REGIONS
 from gongji_svc.storage.database import server_version
 
@@ -57,7 +57,7 @@ def main() -> int:
         command=command("bench-memory"),
         minutes=args.minutes,
         rate=args.rate,
-        answered=f"{answered:,}".replace(",", " "),
+        answered=spaced(answered),
         dropped=dropped,
         rows="\n".join(_rows(samples)),
         samples=_samples(samples),

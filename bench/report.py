@@ -110,7 +110,7 @@ def page(setting: Setting, results: Results) -> str:
         command=setting.command,
         rounds=setting.rounds,
         seconds=setting.seconds,
-        persons=f"{setting.persons:,}".replace(",", " "),
+        persons=spaced(setting.persons),
         near=NEAR_REGIONS,
         far=FAR_REGIONS,
         connections=next(series.in_flight for series in SERIES if series.kind == PLAIN),
@@ -184,6 +184,11 @@ def _idle_cores(measured: Measured) -> float:
 def shown(of: Spread, form: str) -> str:
     """A median with the least and the most."""
     return f"{of.middle:{form}} ({of.least:{form}}–{of.most:{form}})"
+
+
+def spaced(number: int) -> str:
+    """A number with a space between thousands."""
+    return f"{number:,}".replace(",", " ")
 
 
 def machine(postgres_version: str) -> str:

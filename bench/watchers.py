@@ -7,12 +7,10 @@ and the client share one machine. The series follow each other: compare them, an
 import argparse
 import asyncio
 import random
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import grpc
@@ -21,19 +19,16 @@ from sqlalchemy import select
 
 from bench import cpu
 from bench.cpu import Watched
-from bench.ground import postmaster
+from bench.ground import Ground, ground
 from bench.population import Maker
 from gongji.v1 import account_pb2 as pb
 from gongji.v1.account_pb2_grpc import AccountServiceStub
-from gongji_svc.commands.serve import front_settings
-from gongji_svc.config import Address, Config
 from gongji_svc.domain.access import Caller, Role
-from gongji_svc.services.identity import development_key, issue_token
-from gongji_svc.storage import embedded, tables
+from gongji_svc.domain.limits import Limits
+from gongji_svc.services.identity import issue_token
+from gongji_svc.storage import tables
 from gongji_svc.storage.database import Database
 from gongji_svc.storage.ids import region_of
-from gongji_svc.storage.sealing import KeyRing, Sealer
-from gongji_svc.workers import Workers
 
 _CHANNELS = 4
 _TOKEN_SECONDS = 3600
@@ -82,34 +77,25 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="of each series")
     parser.add_argument("--in-flight", type=int, default=32, help="credits at once")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="gongji-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL's account passes through when root measures
-        _run(args, folder)
+    with ground() as place:
+        _run(args, place)
 
 
-def _run(args: argparse.Namespace, folder: Path) -> None:
-    config = Config(data_dir=folder, grpc_listen=Address("127.0.0.1", 0))
-    keys = KeyRing.make()
-    server = embedded.start(folder)
-    with Database(server.runtime_url, owner_url=server.owner_url, server=server) as database:
-        database.migrate()
-        Maker(database, Sealer(keys)).population(1, 3 * args.watchers)
-        with Workers(front_settings(config, database, keys).dump(), 1) as workers:
-            fronts = workers.processes()
-            processes = Watched(fronts, cpu.writers_of(fronts), postmaster(server))
-            client = _Client(workers.ports[0], development_key(folder), processes)
-            for number in range(5):
-                accounts = _accounts(database)
-                some, others = accounts[: args.watchers], accounts[args.watchers :][: args.watchers]
-                series = (
-                    Series("(warming up)", (), some, args.in_flight),
-                    Series("nobody watches", (), some, args.in_flight),
-                    Series("others are watched", others, some, args.in_flight),
-                    Series("the same are watched", some, some, args.in_flight),
-                    Series("nothing happens", some, (), 0),
-                )
-                print(uvloop.run(client.measure(series[number], args.seconds)), flush=True)
+def _run(args: argparse.Namespace, place: Ground) -> None:
+    Maker(place.database, place.sealer).population(1, 3 * args.watchers)
+    with place.workers(limits=Limits()) as serving:
+        client = _Client(serving.ports[0], place.token_key, serving.watched)
+        for number in range(5):
+            accounts = _accounts(place.database)
+            some, others = accounts[: args.watchers], accounts[args.watchers :][: args.watchers]
+            series = (
+                Series("(warming up)", (), some, args.in_flight),
+                Series("nobody watches", (), some, args.in_flight),
+                Series("others are watched", others, some, args.in_flight),
+                Series("the same are watched", some, some, args.in_flight),
+                Series("nothing happens", some, (), 0),
+            )
+            print(uvloop.run(client.measure(series[number], args.seconds)), flush=True)
 
 
 def _accounts(database: Database) -> Sequence[Account]:

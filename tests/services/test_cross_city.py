@@ -286,7 +286,7 @@ def test_a_stay_in_another_city_settles_by_the_breakdown_it_comes_with(
         ({"total_fen": 100_001}, errors.BreakdownMismatch, "total_fen"),
         ({"pre_self_pay_fen": 4_001}, errors.BreakdownMismatch, "in_scope_fen"),
         ({"personal_fen": 35_999}, errors.BreakdownMismatch, "personal_fen"),
-        ({"deductible_fen": 26_001}, errors.BreakdownMismatch, "fund_pay_fen"),
+        ({"deductible_fen": 90_001}, errors.BreakdownMismatch, "deductible_fen"),
         ({"over_limit_fen": -1}, errors.InvalidField, "over_limit_fen"),
         ({"fund_ratio_bp": 10_001}, errors.InvalidField, "fund_ratio_bp"),
     ],

@@ -9,8 +9,6 @@ import fcntl
 import os
 import shutil
 import tempfile
-import time
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +26,6 @@ from gongji_svc.storage.database import Database
 from gongji_svc.storage.embedded import EmbeddedServer
 
 TEMPLATE = "gongji_template"
-_LAST_SECONDS = 200.0  # less than a test may take, with what its own took before
 _numbers = count(1)
 
 
@@ -73,8 +70,9 @@ def test_server(worker_id: str, testrun_uid: str) -> Iterator[TestServer]:
         _make_template(folder, server)
         with ThreadPoolExecutor(1) as cleaner:
             yield TestServer(server, worker_id, cleaner)
+        # The process that owns the server goes last: the others still use it.
         if server.owned:
-            _wait_for_others(users)
+            fcntl.flock(users, fcntl.LOCK_EX)
             server.stop()
             shutil.rmtree(folder)
 
@@ -118,19 +116,6 @@ def _using(folder: Path) -> Iterator[IO[bytes]]:
     with (folder / "users.lock").open("ab") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         yield users
-
-
-def _wait_for_others(users: IO[bytes]) -> None:
-    """The process that owns the server goes last: the others still use it. One that hangs is not
-    waited for longer than a test may take; it says itself where it does.
-    """
-    until = time.monotonic() + _LAST_SECONDS
-    while time.monotonic() < until:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        time.sleep(0.05)
-    warnings.warn("the run's PostgreSQL ends while another process uses it", stacklevel=1)
 
 
 def _make_template(folder: Path, server: EmbeddedServer) -> None:

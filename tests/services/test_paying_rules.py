@@ -30,6 +30,7 @@ from tests.services.premiums import (
     paid_years,
     pay,
 )
+from tests.services.test_usability import told
 
 OCTOBERS_END = date(2025, 10, 31)
 
@@ -79,6 +80,7 @@ def test_a_region_without_rules_yet_collects_by_its_provinces(
     driver, donor = driver_on(shared_database, october), families.person(HOHHOT, balance_fen=50_000)
     child = families.person(ULANQAB, insurance=Insurance.RESIDENT)
     bind(families, donor, child)
+    assert told(driver, donor, child, types_pb2.USE_PREMIUM).usable
     payment = pay(driver, donor, child, year=2025).payment
     assert (day_in(payment, "paid_on"), payment.payable_fen) == (october, 40_000)
     with pytest.raises(errors.PremiumWindowClosed):

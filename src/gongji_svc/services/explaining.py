@@ -15,9 +15,11 @@ from gongji.v1 import types_pb2
 from gongji_svc.domain import errors
 from gongji_svc.domain.binding import LIVING, Binding, EndCause, state_on
 from gongji_svc.domain.calendar import day_of, first_of_next_month
+from gongji_svc.domain.errors import PolicyNotInForce, RegionNotServed
 from gongji_svc.domain.explanation import obstacle_advised, over_advised
 from gongji_svc.domain.masking import masked_name
 from gongji_svc.domain.person import Enrolment, Person
+from gongji_svc.domain.policy import Policy
 from gongji_svc.domain.premium_standing import is_registered
 from gongji_svc.domain.terms import Insurance, OwnZeroRule, Use
 from gongji_svc.domain.usability import Obstacle, Why, binding_obstacles, obstacles, shareable
@@ -166,9 +168,17 @@ class _Look:
         return usable or [e for e in person.enrolments if e.insurance is not long_term] or [None]
 
     def _takes_premium(self, enrolment: Enrolment) -> bool:
-        policy = self.office.find_policy(enrolment.region, self.today)
+        policy = self._policy_of(enrolment)
         offered = policy is not None and enrolment.insurance in policy.premium_insurances
         return offered and is_registered(enrolment, self.today)
+
+    def _policy_of(self, enrolment: Enrolment) -> Policy | None:
+        """The rules that decide for the beneficiary, of premiums if these are asked for."""
+        rules = self.office.premium_policy if self.use is Use.PREMIUM else self.office.policy
+        try:
+            return rules(enrolment.region, self.today)
+        except (PolicyNotInForce, RegionNotServed):
+            return None
 
     def _with(
         self, donor: Donor, beneficiary: Person, enrolment: Enrolment | None
@@ -185,7 +195,7 @@ class _Look:
             self.today,
         )
         yield from (one for one in found if not (mended and one.why is Why.SUSPENDED))
-        if enrolment is not None and self.office.find_policy(enrolment.region, self.today) is None:
+        if enrolment is not None and self._policy_of(enrolment) is None:
             yield Obstacle(Why.BENEFICIARY_OUT_OF_AREA)  # where no rules hold, nothing is settled
         share = shareable(donor.accounts, donor.policy)
         if share.why is not None:
@@ -206,7 +216,7 @@ class _Look:
 
     def _own_bars(self, beneficiary: Person, enrolment: Enrolment) -> bool:
         """Whether the beneficiary's own money must be used up beforehand, and is not."""
-        policy = self.office.find_policy(enrolment.region, self.today)
+        policy = self._policy_of(enrolment)
         if policy is None:
             return False
         accounts = accounts_of(self.state, beneficiary.person_id)
